@@ -1,0 +1,119 @@
+"""Folders that are either whole or not there: how a training run survives a kill.
+
+A checkpoint is written into a hidden folder beside its place, every file flushed to the disk, a
+manifest with sizes and sha256 last, and then renamed. Whoever reads takes the newest folder whose
+manifest holds, and is told what was skipped and why. Nothing here knows what the files mean.
+
+Not here yet: a mirror on Google Drive.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from novelkit import layouts
+
+MANIFEST = "manifest.json"
+_PREFIX = "step-"
+
+
+def checkpoint_path(parent: Path, step: int) -> Path:
+    """The folder of the checkpoint after `step` steps; names sort by step."""
+    return parent / f"{_PREFIX}{step:08d}"
+
+
+def checkpoint_step(folder: Path) -> int:
+    """The step in a checkpoint folder's name."""
+    return int(folder.name.removeprefix(_PREFIX))
+
+
+def write_checkpoint(
+    parent: Path, step: int, writers: Mapping[str, Callable[[Path], None]]
+) -> Path:
+    """Write a checkpoint: `writers` maps a file name to a function that writes that file.
+
+    Raises `OSError` (disk full, read-only) with nothing left behind but the older checkpoints.
+    """
+    target = checkpoint_path(parent, step)
+    temporary = parent / f".{target.name}.tmp"
+    parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir()
+        for name, write in writers.items():
+            write(temporary / name)
+            _flush(temporary / name)
+        manifest = {name: _fingerprint(temporary / name) for name in writers}
+        layouts.write_json(temporary / MANIFEST, {"step": step, "files": manifest})
+        # A folder cannot be replaced in one call: the same step written again after a resume is
+        # the same content, so losing the older one first costs at most one checkpoint.
+        shutil.rmtree(target, ignore_errors=True)
+        temporary.replace(target)
+        _flush(parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def damage(folder: Path) -> str | None:
+    """Why this folder is no valid checkpoint, in one Chinese line; None if it is whole."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        expected = dict(manifest["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"{folder.name} 没有完整的 {MANIFEST}：写到一半就中断了"
+    for name, fingerprint in expected.items():
+        if not (folder / name).is_file():
+            return f"{folder.name} 缺少 {name}"
+        if _fingerprint(folder / name) != fingerprint:
+            return f"{folder.name} 里的 {name} 与记录的大小或 sha256 不符：文件损坏"
+    return None
+
+
+def list_checkpoints(parent: Path) -> list[Path]:
+    """All checkpoint folders, valid or not, newest first."""
+    return sorted(parent.glob(f"{_PREFIX}????????"), reverse=True)
+
+
+def newest_valid(parent: Path) -> tuple[Path | None, list[str]]:
+    """The newest whole checkpoint, and why newer ones were skipped."""
+    skipped: list[str] = []
+    for folder in list_checkpoints(parent):
+        problem = damage(folder)
+        if problem is None:
+            return folder, skipped
+        skipped.append(problem)
+    return None, skipped
+
+
+def keep_newest(parent: Path, count: int) -> None:
+    """Delete all but the `count` newest checkpoints."""
+    for folder in list_checkpoints(parent)[count:]:
+        delete(folder)
+
+
+def delete(folder: Path) -> None:
+    """Delete a checkpoint; its manifest goes first, so that a kill leaves no half of one."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fingerprint(path: Path) -> dict[str, int | str]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"bytes": path.stat().st_size, "sha256": digest}
+
+
+def _flush(path: Path) -> None:
+    """Ask the system to put a file or folder on the disk before we rely on it."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows cannot open a folder
+    # Windows flushes only what is open for writing.
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

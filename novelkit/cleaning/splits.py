@@ -1,0 +1,81 @@
+"""Split novels into train, validation and test by whole chapters.
+
+Random overlapping windows leak: a window of the validation set then shares most of its characters
+with one in the training set, and the validation loss measures memory. A chapter is the smallest
+unit that a reader would call unseen. Within each book the last chapters are kept out, validation
+before test, so that a continuation is asked for where the story really goes on.
+"""
+
+from dataclasses import dataclass
+
+from novelkit.cleaning.novel import Chapter, Novel
+from novelkit.errors import InputError
+
+# A share of 1/12 on each side: 12 chapters give 10/1/1, 120 give 100/10/10.
+HELD_OUT_SHARE = 1 / 12
+MINIMUM_CHAPTERS = 5
+# Without chapters the cut falls inside a scene; a gap of this many characters (the longest
+# context that we train) keeps a training block from running up to the first held-out character.
+GAP_CHARACTERS = 512
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Chapters by split; `gap_characters` counts what lies in gaps and belongs to none."""
+
+    train: tuple[Chapter, ...]
+    validation: tuple[Chapter, ...]
+    test: tuple[Chapter, ...]
+    gap_characters: int = 0
+
+
+def split_novel(novel: Novel) -> Splits:
+    """Split one book; under 5 chapters it is cut between paragraphs, with a gap."""
+    count = len(novel.chapters)
+    if count < MINIMUM_CHAPTERS:
+        return _split_paragraphs(novel)
+    held_out = max(1, round(count * HELD_OUT_SHARE))
+    return Splits(
+        train=novel.chapters[: count - 2 * held_out],
+        validation=novel.chapters[count - 2 * held_out : count - held_out],
+        test=novel.chapters[count - held_out :],
+    )
+
+
+def _split_paragraphs(novel: Novel) -> Splits:
+    """Cut a book without chapters at 10/12 and 11/12 of its characters, between paragraphs."""
+    lines = [(chapter, line) for chapter in novel.chapters for line in chapter.paragraphs]
+    total = sum(len(line) for _, line in lines)
+    gap = min(GAP_CHARACTERS, total // 50)
+    buckets: list[list[tuple[Chapter, str]]] = [[], [], []]
+    skipped = position = 0
+    for chapter, line in lines:
+        middle = position + len(line) / 2
+        position += len(line)
+        bucket = 0 if middle < total * 10 / 12 else 1 if middle < total * 11 / 12 else 2
+        boundary = total * (10 if bucket < 2 else 11) / 12
+        if bucket and middle < boundary + gap:
+            skipped += len(line)
+        else:
+            buckets[bucket].append((chapter, line))
+    if not all(buckets):
+        raise InputError(
+            f"《{novel.title}》只有 {total} 个字、{len(lines)} 段，分不出训练、验证、测试三部分："
+            "请换一本更长的小说，或检查换行是否丢失。"
+        )
+    train, validation, test = (_regroup(bucket) for bucket in buckets)
+    return Splits(train, validation, test, gap_characters=skipped)
+
+
+def _regroup(lines: list[tuple[Chapter, str]]) -> tuple[Chapter, ...]:
+    """Put neighbouring paragraphs of one chapter back together."""
+    chapters: list[Chapter] = []
+    source: Chapter | None = None
+    for chapter, line in lines:
+        if chapter is source:
+            last = chapters.pop()
+            chapters.append(Chapter(last.title, (*last.paragraphs, line), last.volume))
+        else:
+            chapters.append(Chapter(chapter.title, (line,), chapter.volume))
+        source = chapter
+    return tuple(chapters)

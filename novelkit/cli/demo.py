@@ -1,0 +1,256 @@
+"""`novelkit demo`: the whole journey on the bundled novel, in minutes, on a CPU.
+
+Run again, it redoes only what changed and goes on with the training instead of starting again.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from novelkit import layouts
+from novelkit.cli.diagnose import print_diagnosis, save_plot
+from novelkit.cli.output import Output
+from novelkit.cli.prepare import prepare, read_bytes
+from novelkit.cli.train import train_with_bar
+from novelkit.errors import InputError
+
+BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "novel" / "raw.txt"
+STEPS = 160
+PROMPT_CHARACTERS = 60
+CONTINUATION_CHARACTERS = 200
+# Shorter shared passages are shown as well, so that "nothing was copied" can be believed.
+SHOWN_PASSAGE = 5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--novel", type=Path, default=BUNDLED, help="换成你自己的小说文件")
+    parser.add_argument("--out", type=Path, default=Path("demo"), help="结果放在哪个文件夹")
+    parser.add_argument("--steps", type=int, default=STEPS, help="这一次训练多少步")
+    parser.add_argument("--seed", type=int, default=0, help="随机种子")
+
+
+def run(options: argparse.Namespace) -> int:
+    output = Output(options.json)
+    began = time.monotonic()
+    with _stage(output, "1/7 机器"):
+        compute = _choose_compute(output)
+    with _stage(output, "2/7 原始文件与编码"):
+        raw, text = _show_encoding(output, options.novel, options.out)
+    with _stage(output, "3/7 清洗、分章、词表、数据"):
+        data = options.out / "data"
+        header = prepare([raw], data, "char", output)
+        _show_cleaning(output, data)
+    with _stage(output, "4/7 训练"):
+        result = _train(output, data, options, compute)
+    if result.stopped == "interrupted":
+        return 130
+    with _stage(output, "5/7 读损失曲线"):
+        plot = options.out / "loss.png"
+        save_plot(result.run, plot)
+        diagnosis = print_diagnosis(output, result.run)
+    with _stage(output, "6/7 和只数字频的模型比一比"):
+        scores = _compare(output, header, result.scores.validation_loss, data)
+    with _stage(output, "7/7 续写一个没见过的章节"):
+        continuation = options.out / "continuation.txt"
+        written = _continue(output, data, result.model, continuation, options.seed)
+    novel = next((data / layouts.NOVELS_FOLDER).glob("*.jsonl"))
+    paths = {
+        "text": text,
+        "chapters": novel,
+        "tokenizer": data / "tokenizer.json",
+        "data": data,
+        "run": result.run,
+        "model": result.model,
+        "plot": plot,
+        "continuation": continuation,
+    }
+    _show_paths(output, paths, time.monotonic() - began)
+    output.result({"paths": paths, "steps": result.steps, **scores, **diagnosis, **written})
+    return 0
+
+
+@contextmanager
+def _stage(output: Output, title: str) -> Iterator[None]:
+    output.say(f"\n【{title}】")
+    began = time.monotonic()
+    yield
+    output.say(f"  （{time.monotonic() - began:.1f} 秒）")
+
+
+def _choose_compute(output: Output) -> Any:
+    from novelkit.environment import choose_compute
+
+    compute = choose_compute(measure=True)
+    output.say(f"  {compute.reason}")
+    return compute
+
+
+def _show_encoding(output: Output, novel: Path, out: Path) -> tuple[Path, Path]:
+    """Copy the raw file, say what it is encoded in, and keep its plain text; returns both."""
+    from novelkit import encoding
+    from novelkit.download import download
+
+    raw = download(novel, out / "raw").path
+    content = read_bytes(raw)
+    detection = encoding.detect(content)
+    output.say(f"  {raw.name}：{len(content):,} 字节，编码 {detection.encoding}")
+    for line in detection.evidence:
+        output.say(f"    {line}")
+    text = out / "text.txt"
+    layouts.write_text(text, encoding.decode(content, detection))
+    output.say(f"    若当成 UTF-8 硬读，开头会是：{content[:48].decode('utf-8', 'replace')!r}")
+    return raw, text
+
+
+def _show_cleaning(output: Output, data: Path) -> None:
+    import json
+
+    report = next((data / layouts.NOVELS_FOLDER).glob("*.report.json"))
+    cleaning = json.loads(report.read_text(encoding="utf-8"))["cleaning"]
+    for rule in cleaning["rules"]:
+        if rule["changes"]:
+            output.say(
+                f"    {rule['title']}：改动 {rule['changes']} 处，"
+                f"去掉 {rule['removed_characters']:,} 个字符"
+            )
+
+
+def _train(output: Output, data: Path, options: argparse.Namespace, compute: Any) -> Any:
+    """Begin the run, or go on with it for as many steps again."""
+    from novelkit.model import preset
+    from novelkit.tokenizing import load_tokenizer
+    from novelkit.training import Budget, TrainConfig
+
+    run = options.out / "run"
+    config = TrainConfig(seed=options.seed, evaluate_every=20, checkpoint_steps=50)
+    model = preset("tiny", len(load_tokenizer(data)))
+    steps = _set_aside_other_run(output, run, data, config.as_dict())
+    if steps:
+        output.say(f"  上次训练到第 {steps} 步，接着训练，不从头开始。")
+    budget = Budget(max_steps=_unfinished_end(run) or steps + options.steps)
+    return train_with_bar(
+        output,
+        data=data,
+        out=run,
+        model=model,
+        config=config,
+        budget=budget,
+        resume=True,
+        compute=compute,
+    )
+
+
+def _set_aside_other_run(output: Output, run: Path, data: Path, config: dict[str, Any]) -> int:
+    """Steps of the run that can go on here, 0 if there is none; another novel's is renamed."""
+    from novelkit.training import read_history
+    from novelkit.training.data import TrainingData
+    from novelkit.training.ledger import Ledger
+
+    if not (run / layouts.RUN_FILE).exists():
+        return 0
+    ledger = Ledger.read(run)
+    if ledger.data == TrainingData.read(data).identity and ledger.config == config:
+        try:
+            return read_history(run)[-1]["step"]
+        except (InputError, IndexError):
+            return 0
+    number = 1
+    while (old := run.with_name(f"{run.name}.{number}")).exists():
+        number += 1
+    run.rename(old)
+    output.say(f"  小说或设置变了，旧的训练移到 {old}，重新开始。")
+    return 0
+
+
+def _unfinished_end(run: Path) -> int | None:
+    """The last step of a cycle that was interrupted, None if there is nothing to finish."""
+    from novelkit.training.ledger import Ledger
+
+    if not (run / layouts.RUN_FILE).exists():
+        return None
+    ledger = Ledger.read(run)
+    cycle = ledger.decided("cycle")
+    interrupted = ledger.sessions and ledger.sessions[-1]["ended"] in (None, "interrupted")
+    return cycle["value"]["end"] if cycle and interrupted else None
+
+
+def _compare(
+    output: Output, header: dict[str, Any], validation_loss: float, data: Path
+) -> dict[str, float]:
+    """Bits per character on the unseen validation chapter, against counts of characters."""
+    import math
+
+    from novelkit.training.data import TrainingData
+
+    model = TrainingData.read(data).bits_per_character("validation", validation_loss)
+    anchors = {name: value / math.log(2) for name, value in header["anchors"].items()}
+    rows = {
+        "随机猜": anchors["uniform"],
+        "只数单字（unigram）": anchors["unigram"],
+        "看前两字（trigram）": anchors["trigram"],
+        "这个 GPT-2": model,
+    }
+    for name, bits in rows.items():
+        output.say(f"  {'█' * round(bits * 3)} {bits:.2f} 比特／字  {name}")
+    return {
+        "bits_per_character": model,
+        "unigram": anchors["unigram"],
+        "trigram": anchors["trigram"],
+    }
+
+
+def _continue(output: Output, data: Path, model: Path, target: Path, seed: int) -> dict[str, Any]:
+    """Stream a continuation of the test chapter's beginning and say how much of it is copied."""
+    from novelkit.copying import find_copies
+    from novelkit.model import load_model
+    from novelkit.sampling import SamplingConfig, generate
+    from novelkit.tokenizing import load_tokenizer
+
+    prompt = _opening((data / "test.txt").read_text(encoding="utf-8"))
+    config = SamplingConfig(length=CONTINUATION_CHARACTERS, seed=seed)
+    output.say(f"  开头（模型没见过）：\n{prompt}\n  续写：\n", end="")
+    text = ""
+    for piece in generate(load_model(model), load_tokenizer(model), prompt, config):
+        text += piece.text
+        output.say(piece.text, end="")
+    output.say()
+    training = (data / "train.txt").read_text(encoding="utf-8")
+    copies = find_copies(text, training)
+    longest = find_copies(text, training, SHOWN_PASSAGE).longest
+    verdict = "大段照抄训练文本：这是背诵，不是续写" if copies.share > 0.2 else "不是照抄"
+    output.say(f"  {verdict}：{copies.share:.0%} 的字与训练文本连续 {copies.at_least} 字以上相同")
+    if longest:
+        output.say(f"  最长的相同段落 {longest.end - longest.start} 字：{longest.text!r}")
+    layouts.write_text(target, f"{prompt}{text}\n")
+    return {"prompt": prompt, "text": text, "copied_share": copies.share}
+
+
+def _opening(chapter: str) -> str:
+    """The first whole sentences of a held-out text, about `PROMPT_CHARACTERS` long."""
+    # The first line is the book's title, which the model knows.
+    text = chapter.split("\n", 1)[1]
+    end = next(
+        (i + 1 for i, c in enumerate(text) if i >= PROMPT_CHARACTERS and c in "。！？”\n"),
+        len(text),
+    )
+    return text[:end]
+
+
+def _show_paths(output: Output, paths: dict[str, Path], seconds: float) -> None:
+    names = {
+        "text": "解码后的文字",
+        "chapters": "分章的 JSONL",
+        "tokenizer": "词表",
+        "data": "训练数据",
+        "run": "训练文件夹",
+        "model": "模型",
+        "plot": "损失曲线",
+        "continuation": "续写",
+    }
+    output.say(f"\n全程 {seconds:.0f} 秒。做出来的东西：")
+    for key, path in paths.items():
+        output.say(f"  {names[key]}：{path}")
+    output.say("再运行一次，会接着训练；只有变了的部分才重做。")

@@ -1,0 +1,97 @@
+"""`novelkit train DATA --out RUN`: train a GPT-2, or go on with one."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from novelkit.cli.output import Output
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("data", type=Path, help="prepare 做好的数据文件夹")
+    parser.add_argument("--out", type=Path, required=True, help="训练文件夹")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--preset", default="tiny", help="模型大小：tiny、small、base（默认 tiny）")
+    start.add_argument("--from", dest="start_from", type=Path, help="从这个模型文件夹开始微调")
+    parser.add_argument("--max-steps", type=int, help="总步数")
+    parser.add_argument("--minutes", type=float, help="训练多少分钟（快到时自动降学习率收尾）")
+    parser.add_argument("--seed", type=int, default=0, help="随机种子")
+    parser.add_argument("--resume", action="store_true", help="从最新的完整检查点继续")
+
+
+def run(options: argparse.Namespace) -> int:
+    from novelkit.layouts import DATA_FILE, read_header
+    from novelkit.model import preset
+    from novelkit.training import Budget, TrainConfig
+
+    output = Output(options.json)
+    vocabulary = read_header(options.data / DATA_FILE, "novelkit-data")["vocabulary"]
+    model = options.start_from or preset(options.preset, vocabulary)
+    result = train_with_bar(
+        output,
+        data=options.data,
+        out=options.out,
+        model=model,
+        config=TrainConfig(seed=options.seed),
+        budget=Budget(options.max_steps, options.minutes),
+        resume=options.resume,
+    )
+    scores = result.scores
+    output.result(
+        {
+            "steps": result.steps,
+            "loss": result.loss,
+            "validation_loss": scores.validation_loss,
+            "bits_per_character": scores.validation_bits_per_character,
+            "test_loss": scores.test_loss,
+            "test_bits_per_character": scores.test_bits_per_character,
+            "best_step": result.best_step,
+            "stopped": result.stopped,
+            "resumed_from": result.resumed_from,
+            "skipped": list(result.skipped),
+            "seconds": result.seconds,
+            "model": result.model,
+        }
+    )
+    return 130 if result.stopped == "interrupted" else 0
+
+
+STOPPED = {
+    "finished": "训练完成",
+    "no improvement": "验证损失不再下降，提前停止",
+    "interrupted": "已中断，检查点已存好，加 --resume 可继续",
+    "nothing to do": "这次训练早已完成，没有要做的（想再训练，请加大 --max-steps 或用 --minutes）",
+}
+
+
+def train_with_bar(output: Output, **arguments: Any):
+    """`training.train` with a progress bar and a summary; arguments and result are its own."""
+    from novelkit.training import train
+
+    minutes = arguments["budget"].minutes
+    shown = {"损失": "—", "验证": "—"}
+    with output.bar("训练", unit="步") as bar:
+
+        def on_step(record: dict[str, Any], last_step: int | None) -> None:
+            bar.total = last_step
+            bar.n = record["step"]
+            if "validation_loss" in record:
+                shown["验证"] = f"{record['validation_loss']:.3f}"
+            speed = f"{record['tokens_per_second']:,}"
+            shown.update({"损失": f"{record['loss']:.3f}", "token／秒": speed})
+            bar.set_postfix(shown)
+
+        if minutes:
+            output.say(f"训练 {minutes:g} 分钟。")
+        result = train(**arguments, on_step=on_step)
+    for line in result.skipped:
+        output.say(f"跳过检查点 {line}")
+    if result.resumed_from is not None:
+        output.say(f"从第 {result.resumed_from} 步的检查点继续。")
+    output.say(f"{STOPPED[result.stopped]}：共 {result.steps} 步，最好的是第 {result.best_step} 步")
+    scores = result.scores
+    output.say(
+        f"没见过的章节：验证 {scores.validation_bits_per_character:.2f}、"
+        f"测试 {scores.test_bits_per_character:.2f} 比特／字；模型在 {result.model}"
+    )
+    return result

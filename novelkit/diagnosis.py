@@ -1,0 +1,239 @@
+"""A first reading of a run: what its history says, with the numbers it says it by.
+
+Reads the loss curve against the anchors of the corpus: is it learning at all, does it swing, does
+it overfit, is it still falling, did a resume start anew? Each finding carries its evidence and the
+one experiment to do next. What a curve cannot tell is listed as unchecked. Active probes and the
+full list of causes are not here yet.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from novelkit import layouts
+from novelkit.training.history import Record, read_history
+
+# A curve of fewer steps says nothing about its trend.
+MINIMUM_STEPS = 20
+# Validation above its best by this share, while training falls, is no noise of the evaluation.
+OVERFITTING_SHARE = 0.03
+# Steps swing by this many nats where the learning rate, not the batch, is the cause: a batch of
+# 2,048 characters alone gives about 0.1.
+SWING_NATS = 0.35
+# A loss that a resume lifts by this much was not resumed but begun again.
+RESTART_NATS = 1.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A cause, how sure we are (0 to 1), the numbers that say so, and the next experiment."""
+
+    cause: str
+    title: str
+    confidence: float
+    evidence: tuple[str, ...]
+    next_experiment: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Findings, most certain first, and what could not be checked, with the reason."""
+
+    findings: tuple[Finding, ...]
+    unchecked: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "findings": [asdict(finding) for finding in self.findings],
+            "unchecked": list(self.unchecked),
+        }
+
+
+def diagnose(run: Path) -> Diagnosis:
+    """Read a RUN folder; raises `InputError` if it holds no history."""
+    ledger = layouts.read_header(Path(run) / layouts.RUN_FILE, "novelkit-run")
+    return diagnose_history(read_history(run), ledger["data"])
+
+
+def diagnose_history(history: Sequence[Record], data: dict[str, Any]) -> Diagnosis:
+    """The same from records (see `training.history`) and a ledger's `data`, with its anchors."""
+    curve, anchors = _Curve.of(history, data["tokens_per_character"]), data["anchors"]
+    unchecked = [
+        "标签是否错位、生成时的词表是否与训练时相同：只看曲线看不出，要用模型重新打分",
+        "保留章节是否与训练文本重复：请看 data.json 的 preflight",
+    ]
+    if len(curve.loss) < MINIMUM_STEPS:
+        unchecked.insert(0, f"趋势：只有 {len(curve.loss)} 步，至少要 {MINIMUM_STEPS} 步才看得出")
+        return Diagnosis((), tuple(unchecked))
+    if len(curve.validation) < 2:
+        unchecked.insert(0, f"过拟合：只有 {len(curve.validation)} 次验证，无从比较")
+    rules = (_restarted, _not_learning, _diverged, _swings, _overfits, _unfinished)
+    findings = [finding for rule in rules if (finding := rule(curve, anchors))]
+    if not findings:
+        findings.append(_healthy(curve, anchors))
+    findings.sort(key=lambda finding: -finding.confidence)
+    return Diagnosis(tuple(findings), tuple(unchecked))
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """A history as arrays; losses in nats per character, as the anchors are."""
+
+    steps: np.ndarray
+    loss: np.ndarray
+    smooth: np.ndarray
+    validation_steps: np.ndarray
+    validation: np.ndarray
+    sessions: np.ndarray
+    clipped: float
+    learning_rate: float
+
+    @classmethod
+    def of(cls, history: Sequence[Record], tokens_per_character: dict[str, float]) -> "_Curve":
+        loss = np.array([record["loss"] for record in history], dtype=float)
+        loss *= tokens_per_character["train"]
+        evaluated = [record for record in history if "validation_loss" in record]
+        return cls(
+            steps=np.array([record["step"] for record in history]),
+            loss=loss,
+            smooth=running_median(loss),
+            validation_steps=np.array([record["step"] for record in evaluated]),
+            validation=np.array([record["validation_loss"] for record in evaluated], dtype=float)
+            * tokens_per_character["validation"],
+            sessions=np.array([record.get("session", 1) for record in history]),
+            clipped=float(np.mean([record.get("clipped", False) for record in history] or [0])),
+            learning_rate=max((record.get("learning_rate", 0.0) for record in history), default=0),
+        )
+
+    @property
+    def last(self) -> float:
+        """The loss over the last tenth of the run."""
+        return float(np.median(self.loss[-max(5, len(self.loss) // 10) :]))
+
+    @property
+    def swing(self) -> float:
+        """Robust spread of the steps around the smooth line: 1.4826 x MAD, a normal's sd."""
+        residual = self.loss - self.smooth
+        late = residual[len(residual) // 4 :]
+        return float(1.4826 * np.median(np.abs(late - np.median(late))))
+
+
+def running_median(values: np.ndarray, window: int | None = None) -> np.ndarray:
+    """Median of each value's neighbours, same shape; a spike moves it less than it would a mean."""
+    window = window or max(5, len(values) // 20)
+    half = window // 2
+    return np.array(
+        [np.median(values[max(0, i - half) : i + half + 1]) for i in range(len(values))]
+    )
+
+
+def _restarted(curve: _Curve, anchors: dict[str, float]) -> Finding | None:
+    boundaries = np.flatnonzero(np.diff(curve.sessions)) + 1
+    for at in boundaries:
+        before = float(np.median(curve.loss[max(0, at - 10) : at]))
+        after = float(np.median(curve.loss[at : at + 3]))
+        if after - before > RESTART_NATS:
+            return Finding(
+                "restarted",
+                "恢复训练时丢了权重，其实是从头开始",
+                0.9,
+                (f"第 {curve.steps[at]} 步换了一次会话，损失从 {before:.2f} 跳到 {after:.2f}",),
+                "检查 --out 是否还是原来的文件夹、checkpoints 里有没有完整的检查点，再加 --resume",
+            )
+    return None
+
+
+def _not_learning(curve: _Curve, anchors: dict[str, float]) -> Finding | None:
+    if curve.last < 0.98 * anchors["unigram"]:
+        return None
+    return Finding(
+        "not_learning",
+        "没有学到上下文：损失停在单字频率线上",
+        0.8,
+        (
+            f"最后的损失 {curve.last:.2f}，只数单字频率也有 {anchors['unigram']:.2f}",
+            f"最高学习率 {curve.learning_rate:g}，梯度被裁剪的步数占 {curve.clipped:.0%}",
+        ),
+        "把学习率乘以 0.1 和 10 各跑 100 步：太大和太小都会这样，看哪一边降得动",
+    )
+
+
+def _diverged(curve: _Curve, anchors: dict[str, float]) -> Finding | None:
+    best = float(curve.smooth.min())
+    if curve.last - best < 0.5:
+        return None
+    at = int(curve.steps[int(curve.smooth.argmin())])
+    return Finding(
+        "diverged",
+        "发散：训练损失降下去又升上来",
+        0.8,
+        (f"训练损失在第 {at} 步到过 {best:.2f}，最后是 {curve.last:.2f}",),
+        f"学习率从 {curve.learning_rate:g} 减半重跑，看还升不升",
+    )
+
+
+def _swings(curve: _Curve, anchors: dict[str, float]) -> Finding | None:
+    if curve.swing < SWING_NATS:
+        return None
+    return Finding(
+        "oscillation",
+        "震荡：一步与一步差得太多",
+        0.6,
+        (
+            f"围绕平滑线的波动是 {curve.swing:.2f} nats（正常约 0.1）",
+            f"梯度被裁剪的步数占 {curve.clipped:.0%}",
+        ),
+        "把 batch_size 乘以 4、学习率不变跑 100 步：波动减半说明批太小，不变说明学习率太大",
+    )
+
+
+def _overfits(curve: _Curve, anchors: dict[str, float]) -> Finding | None:
+    if len(curve.validation) < 2:
+        return None
+    best = int(curve.validation.argmin())
+    rise = curve.validation[-1] / curve.validation[best] - 1
+    gap = curve.validation[-1] - curve.last
+    at = int(curve.validation_steps[best])
+    training_then = float(curve.smooth[int(np.searchsorted(curve.steps, at))])
+    if rise < OVERFITTING_SHARE or curve.last >= training_then:
+        return None
+    return Finding(
+        "overfitting",
+        "过拟合：开始背书，而不是学写",
+        min(0.95, 0.6 + 5 * rise),
+        (
+            f"验证损失第 {at} 步最低 {curve.validation[best]:.2f}，最后 {curve.validation[-1]:.2f}",
+            f"同时训练损失从 {training_then:.2f} 降到 {curve.last:.2f}，两者相差 {gap:.2f}",
+        ),
+        "用最好的那一步（导出的就是它）；想再低要更多文本，或加大 dropout、weight_decay",
+    )
+
+
+def _unfinished(curve: _Curve, anchors: dict[str, float]) -> Finding | None:
+    if len(curve.validation) < 3 or curve.validation.argmin() != len(curve.validation) - 1:
+        return None
+    gain = curve.validation[-3] - curve.validation[-1]
+    if gain < 0.01 * curve.validation[-1]:
+        return None
+    return Finding(
+        "unfinished",
+        "还没训练完：验证损失仍在下降",
+        0.7,
+        (f"最后两次验证之间又降了 {gain:.2f}，最低点就是最后一步",),
+        "加 --resume 和更大的 --max-steps 继续训练",
+    )
+
+
+def _healthy(curve: _Curve, anchors: dict[str, float]) -> Finding:
+    evidence = [f"训练损失 {curve.last:.2f}，步间波动 {curve.swing:.2f} nats"]
+    if len(curve.validation):
+        best = curve.validation.min()
+        below = [name for name in ("unigram", "bigram", "trigram") if best < anchors[name]]
+        lines = "、".join(below) or "没有一条"
+        evidence.append(f"验证损失最低 {best:.2f}，低于的参考线：{lines}")
+    return Finding(
+        "healthy", "没有发现毛病", 0.6, tuple(evidence), "续写一段保留的章节，再看抄了多少原文"
+    )

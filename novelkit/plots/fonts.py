@@ -1,0 +1,53 @@
+"""Chinese labels in figures: a font that has the glyphs, or English labels, never boxes.
+
+`use_chinese_font()` once before plotting; `label(chinese, english)` for every text of a figure.
+The search itself is `novelkit.environment.find_chinese_font`. Does not cover installing a font.
+"""
+
+from pathlib import Path
+
+from novelkit.environment import find_chinese_font, has_glyphs
+
+# Put behind the Chinese font for what it lacks, for example mathematical symbols.
+FALLBACK = "DejaVu Sans"
+# Where Unicode's East Asian blocks begin (CJK Radicals Supplement).
+FIRST_CJK = "\u2e80"
+
+
+def use_chinese_font() -> str | None:
+    """Set matplotlib's font to one with simplified Chinese and return its family, else None.
+
+    Also sets `axes.unicode_minus` to False, since Chinese fonts may lack U+2212. Without such a
+    font the settings stay as they are.
+    """
+    import matplotlib
+    from matplotlib.font_manager import fontManager
+
+    font = find_chinese_font()
+    if font is None:
+        return None
+    if all(Path(entry.fname) != font.path for entry in fontManager.ttflist):
+        # Only for this process: matplotlib's own folder and its cache stay untouched.
+        fontManager.addfont(font.path)
+    matplotlib.rcParams["font.family"] = [font.family, FALLBACK]
+    matplotlib.rcParams["axes.unicode_minus"] = False
+    return font.family
+
+
+def label(chinese: str, english: str) -> str:
+    """The Chinese text where the current font can draw it, else the English one."""
+    return chinese if _current_font_draws(chinese) else english
+
+
+def _current_font_draws(text: str) -> bool:
+    import matplotlib
+    from matplotlib.font_manager import FontProperties, findfont
+
+    family = matplotlib.rcParams["font.family"][0]
+    try:
+        file = findfont(FontProperties(family=[family]), fallback_to_default=False)
+    except ValueError:
+        return False
+    # Latin letters and symbols are left to the fallback font.
+    chinese = "".join(char for char in text if char >= FIRST_CJK)
+    return has_glyphs(Path(file), chinese)

@@ -1,0 +1,97 @@
+"""The loss of a run, to be read against the anchors of its corpus.
+
+Every step is a point and nothing is averaged away: a smooth line lies over the points. Reference
+lines carry their names at the right edge, and a new session is marked where it began.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from novelkit.diagnosis import running_median
+from novelkit.plots.fonts import label, use_chinese_font
+
+ANCHOR_NAMES = {
+    "uniform": ("随机猜", "uniform"),
+    "unigram": ("单字频率", "unigram"),
+    "bigram": ("前一字", "bigram"),
+    "trigram": ("前两字", "trigram"),
+    "xz": ("xz 压缩", "xz"),
+}
+
+
+def plot_loss(history: Sequence[dict[str, Any]], data: dict[str, Any], title: str = "") -> Figure:
+    """Loss in nats per character by step; `data` is that of the run's ledger."""
+    use_chinese_font()
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    axes = figure.add_subplot()
+    ratio = data["tokens_per_character"]
+    steps = np.array([record["step"] for record in history])
+    loss = np.array([record["loss"] for record in history]) * ratio["train"]
+    axes.plot(steps, loss, ".", color="tab:blue", alpha=0.25, markersize=4)
+    axes.plot(steps, running_median(loss), color="tab:blue", label=label("训练", "training"))
+    evaluated = [record for record in history if "validation_loss" in record]
+    if evaluated:
+        _plot_validation(axes, evaluated, ratio["validation"])
+    for name, value in data["anchors"].items():
+        _draw_anchor(axes, label(*ANCHOR_NAMES[name]), value)
+    _mark_sessions(axes, history)
+    axes.set_xlabel(label("步", "step"))
+    axes.set_ylabel(label("损失（nats／字）", "loss (nats per character)"))
+    axes.set_xlim(0, max(steps[-1], 1))
+    axes.set_ylim(bottom=0)
+    axes.set_title(title)
+    axes.legend(loc="lower left", frameon=False)
+    bits = axes.secondary_yaxis(
+        "right", functions=(lambda nats: nats / np.log(2), lambda bits: bits * np.log(2))
+    )
+    bits.set_ylabel(label("比特／字", "bits per character"))
+    axes.spines["top"].set_visible(False)
+    return figure
+
+
+def _plot_validation(axes: Axes, evaluated: Sequence[dict[str, Any]], ratio: float) -> None:
+    steps = [record["step"] for record in evaluated]
+    losses = np.array([record["validation_loss"] for record in evaluated]) * ratio
+    name = label("验证（没见过的章节）", "validation (unseen chapters)")
+    axes.plot(steps, losses, "o-", color="tab:orange", markersize=4, label=name)
+    best = int(losses.argmin())
+    axes.annotate(
+        label(f"最低 {losses[best]:.2f}", f"best {losses[best]:.2f}"),
+        (steps[best], losses[best]),
+        textcoords="offset points",
+        xytext=(0, 10),
+        ha="center",
+        color="tab:orange",
+    )
+
+
+def _draw_anchor(axes: Axes, name: str, value: float) -> None:
+    axes.axhline(value, color="0.6", linewidth=0.8, linestyle="--")
+    axes.text(
+        0.995,
+        value,
+        f"{name} {value:.2f}",
+        transform=axes.get_yaxis_transform(),
+        ha="right",
+        va="bottom",
+        fontsize=8,
+        color="0.4",
+    )
+
+
+def _mark_sessions(axes: Axes, history: Sequence[dict[str, Any]]) -> None:
+    sessions = [record.get("session", 1) for record in history]
+    for index in np.flatnonzero(np.diff(sessions)).tolist():
+        axes.axvline(history[index]["step"], color="tab:green", linewidth=0.8)
+        axes.text(
+            history[index]["step"],
+            0.01,
+            label(" 恢复训练", " resumed"),
+            transform=axes.get_xaxis_transform(),
+            fontsize=8,
+            color="tab:green",
+        )

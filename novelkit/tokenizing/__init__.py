@@ -1,0 +1,27 @@
+"""Stage 04: text to token ids, and the DATA folder that training reads.
+
+`characters.py` is the tokenizer, `blocks.py` the arrays and their blocks, `data.py` the folder.
+Word (jieba) and BPE tokenizers are not here yet.
+"""
+
+from novelkit.tokenizing.blocks import IGNORED, Blocks, read_tokens, write_tokens
+from novelkit.tokenizing.characters import (
+    CharTokenizer,
+    StreamDecoder,
+    load_tokenizer,
+    tokenizer_sha256,
+)
+from novelkit.tokenizing.data import encode_chapters, write_data
+
+__all__ = [
+    "IGNORED",
+    "Blocks",
+    "CharTokenizer",
+    "StreamDecoder",
+    "encode_chapters",
+    "load_tokenizer",
+    "read_tokens",
+    "tokenizer_sha256",
+    "write_data",
+    "write_tokens",
+]

@@ -1,0 +1,87 @@
+"""Arrays of token ids on disk, mapped into memory, and the fixed blocks that training cuts.
+
+The block length is a choice of the model, so blocks are cut when they are asked for: one prepared
+folder serves every context length.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from novelkit.errors import InputError
+
+# The label that cross entropy skips; PyTorch's `ignore_index` default.
+IGNORED = -100
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A token array seen as fixed blocks of `context` inputs and their next tokens.
+
+    Blocks follow one another without overlap, and the last one is moved back until it is full:
+    what it repeats is ignored in the loss. So every token but the first is a target exactly once
+    an epoch, none is dropped and none is padding. `offset` moves the cuts, for another epoch.
+    """
+
+    tokens: np.ndarray  # (tokens,), any integer type, may be memory-mapped
+    context: int
+    offset: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.tokens) <= self.context:
+            raise InputError(
+                f"数据只有 {len(self.tokens)} 个 token，装不满一个长度 {self.context} 的块："
+                "请换更长的文本，或减小 n_ctx。"
+            )
+        if not 0 <= self.offset < self.context:
+            raise ValueError(f"offset must be in [0, {self.context}), got {self.offset}")
+
+    def __len__(self) -> int:
+        targets = len(self.tokens) - 1
+        return bool(self.offset) + -(-(targets - self.offset) // self.context)
+
+    def batch(self, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs and targets of these blocks, int64, both of shape (len(indices), context)."""
+        inputs = np.empty((len(indices), self.context), dtype=np.int64)
+        targets = np.empty_like(inputs)
+        for row, index in enumerate(indices):
+            wanted, end = self._targets(index)
+            # The window is full even where the block is short: what precedes is only context.
+            start = max(0, end - self.context)
+            window = self.tokens[start : start + self.context + 1]
+            inputs[row], targets[row] = window[:-1], window[1:]
+            targets[row, : wanted - start] = IGNORED
+            targets[row, end - start :] = IGNORED
+        return inputs, targets
+
+    def _targets(self, index: int) -> tuple[int, int]:
+        """The half-open range of input positions whose next token this block scores."""
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        if self.offset and index == 0:
+            return 0, self.offset
+        start = self.offset + (index - bool(self.offset)) * self.context
+        return start, min(start + self.context, len(self.tokens) - 1)
+
+
+def write_tokens(path: Path, ids: np.ndarray) -> str:
+    """Write ids as `.npy`, atomically; returns the sha256 of the file."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        np.save(file, ids, allow_pickle=False)
+    digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+    temporary.replace(path)
+    return digest
+
+
+def read_tokens(path: Path) -> np.ndarray:
+    """Map a split's ids into memory; raises `InputError` for a missing or damaged file."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise InputError(f"没有找到 {path}：请重新运行 novelkit prepare。") from error
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path} 已损坏（{error}）：请重新运行 novelkit prepare。") from error

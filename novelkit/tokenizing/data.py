@@ -1,0 +1,152 @@
+"""Novels to a DATA folder: split, vocabulary, ids, anchors, and a preflight of the whole.
+
+The vocabulary comes from the training split alone; what the held-out chapters add to it is
+spelled in bytes and counted in the preflight. Layout of the folder: `novelkit.layouts`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from novelkit import layouts, scores
+from novelkit.cleaning.novel import Chapter, Novel
+from novelkit.cleaning.splits import split_novel
+from novelkit.errors import InputError
+from novelkit.tokenizing.blocks import write_tokens
+from novelkit.tokenizing.characters import CharTokenizer, tokenizer_sha256
+
+# Exactly repeated paragraphs of at least this length are no coincidence of short dialogue.
+DUPLICATE_CHARACTERS = 20
+# The context of the smallest preset: a held-out split below it cannot be measured by any.
+SHORTEST_SPLIT = 128
+
+# A character that occurs once is spelled in bytes, so that the byte tokens are learned at all: with
+# them untrained, each character that only the held-out chapters have costs three wild guesses.
+MINIMUM_COUNT = 2
+
+Part = list[tuple[str, tuple[Chapter, ...], bool]]
+
+
+def write_data(
+    novels: Sequence[Novel],
+    out: Path,
+    tokenizer: CharTokenizer | None = None,
+    notes: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Split, encode and write novels as a DATA folder; returns its header.
+
+    Without a `tokenizer`, one is made from the training split. `notes` are kept in the header.
+    Raises `InputError` for novels that are too short to hold anything out.
+    """
+    if not novels:
+        raise InputError("没有可用的小说：请给出至少一个文本文件。")
+    out.mkdir(parents=True, exist_ok=True)
+    parts, gap = _split(novels)
+    texts = {name: _text(part) for name, part in parts.items()}
+    for name, text in texts.items():
+        if len(text) <= SHORTEST_SPLIT:
+            raise InputError(
+                f"{name} 部分只有 {len(text)} 个字，至少要 {SHORTEST_SPLIT + 1} 个："
+                "这本书太短，分不出训练、验证和测试，请加长文本或多放几本。"
+            )
+    tokenizer = tokenizer or CharTokenizer.train(texts["train"], MINIMUM_COUNT)
+    tokenizer.save(out)
+    splits = {}
+    for name, part in parts.items():
+        ids = encode_chapters(tokenizer, part)
+        layouts.write_text(out / f"{name}.txt", texts[name])
+        splits[name] = {
+            "file": f"{name}.npy",
+            "sha256": write_tokens(out / f"{name}.npy", ids),
+            "tokens": len(ids),
+            "characters": len(texts[name]),
+            "chapters": sum(len(chapters) for _, chapters, _ in part),
+        }
+    header = {
+        "format": "novelkit-data",
+        "version": layouts.VERSION,
+        "tokenizer": "char",
+        "tokenizer_sha256": tokenizer_sha256(tokenizer),
+        "vocabulary": len(tokenizer),
+        "novels": [_describe(novel) for novel in novels],
+        "splits": splits,
+        "anchors": scores.measure_anchors(texts["train"], texts["validation"]).as_dict(),
+        "preflight": preflight(tokenizer, texts, gap),
+        **(notes or {}),
+    }
+    # The header comes last: a folder without one is a folder that was not finished.
+    layouts.write_json(out / layouts.DATA_FILE, header)
+    return header
+
+
+def preflight(tokenizer: CharTokenizer, texts: dict[str, str], gap: int) -> dict[str, Any]:
+    """What could make training on these texts worthless, counted before it starts."""
+    paragraphs = {
+        name: {line for line in text.splitlines() if len(line) >= DUPLICATE_CHARACTERS}
+        for name, text in texts.items()
+    }
+    held_out = paragraphs["validation"] | paragraphs["test"]
+    lost = sum(tokenizer.decode(tokenizer.encode(text)) != text for text in texts.values())
+    return {
+        "lost_characters": lost,
+        "gap_characters": gap,
+        "byte_fallback_characters": {
+            name: tokenizer.count_fallback(text) for name, text in texts.items()
+        },
+        "paragraphs_in_train_and_held_out": len(paragraphs["train"] & held_out),
+        "replacement_characters": {
+            name: text.count("\N{REPLACEMENT CHARACTER}") for name, text in texts.items()
+        },
+    }
+
+
+def encode_chapters(tokenizer: CharTokenizer, part: Part) -> np.ndarray:
+    """A split as one stream of ids, uint16 or uint32 of shape (tokens,).
+
+    A book opens with its start token and its title, a chapter with its own start token, and a
+    book whose end is in this split closes with the end-of-text token.
+    """
+    pieces: list[np.ndarray] = []
+    for title, chapters, ends in part:
+        pieces += [np.array([tokenizer.book]), tokenizer.encode(title + "\n")]
+        for chapter in chapters:
+            pieces += [np.array([tokenizer.chapter]), tokenizer.encode(_chapter_text(chapter))]
+        if ends:
+            pieces.append(np.array([tokenizer.end_of_text]))
+    return np.concatenate(pieces).astype(np.uint16 if len(tokenizer) <= 2**16 else np.uint32)
+
+
+def _split(novels: Sequence[Novel]) -> tuple[dict[str, Part], int]:
+    """Each split as (book title, its chapters, is the book's end here?), and the gap in all."""
+    parts: dict[str, Part] = {name: [] for name in layouts.SPLITS}
+    gap = 0
+    for novel in novels:
+        splits = split_novel(novel)
+        gap += splits.gap_characters
+        for name in layouts.SPLITS:
+            parts[name].append((novel.title, getattr(splits, name), name == "test"))
+    return parts, gap
+
+
+def _chapter_text(chapter: Chapter) -> str:
+    heading = f"{chapter.title}\n" if chapter.title else ""
+    return heading + "\n".join(chapter.paragraphs) + "\n"
+
+
+def _text(part: Part) -> str:
+    """The characters of a split, just as `encode_chapters` encodes them."""
+    return "".join(
+        title + "\n" + "".join(_chapter_text(chapter) for chapter in chapters)
+        for title, chapters, _ in part
+    )
+
+
+def _describe(novel: Novel) -> dict[str, Any]:
+    return {
+        "title": novel.title,
+        "chapters": len(novel.chapters),
+        "characters": novel.characters,
+        "source": novel.source,
+    }

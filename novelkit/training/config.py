@@ -1,0 +1,76 @@
+"""What a training run is told: its settings, which a resume must repeat, and its budget."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from novelkit.errors import InputError
+
+OPTIMIZERS = ("muon", "adamw")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Settings that decide the result; a resumed run with other ones is refused."""
+
+    seed: int = 0
+    # Sequences a step; its n_ctx-fold is the number of tokens that one update averages over.
+    batch_size: int = 16
+    # Parts in which a step's batch passes through memory; changes no result but rounding.
+    accumulation: int = 1
+    # Muon for the hidden matrices, AdamW for embeddings, norms and biases; or AdamW for all.
+    optimizer: str = "muon"
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.1
+    beta1: float = 0.9
+    # Shorter than PyTorch's 0.999: a run of hundreds of steps must not average over all of them.
+    beta2: float = 0.95
+    warmup_steps: int = 20
+    # The last part of a cycle, in which the learning rate falls to zero.
+    cooldown_share: float = 0.2
+    gradient_clip: float = 1.0
+    evaluate_every: int = 50
+    # At most this many blocks, evenly spaced, in an evaluation on the way; the end takes all.
+    evaluation_blocks: int = 64
+    # Stop after this many evaluations without a better validation loss; 0 never stops.
+    patience: int = 8
+    checkpoint_steps: int = 200
+    checkpoint_minutes: float = 3.0
+    keep_checkpoints: int = 2
+
+    def __post_init__(self) -> None:
+        positive = ("batch_size", "accumulation", "evaluate_every", "evaluation_blocks")
+        for name in (*positive, "checkpoint_steps", "keep_checkpoints"):
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "至少是 1")
+        for name in ("learning_rate", "gradient_clip", "checkpoint_minutes"):
+            _require(getattr(self, name) > 0, name, getattr(self, name), "必须大于 0")
+        for name in ("warmup_steps", "patience", "weight_decay", "seed"):
+            _require(getattr(self, name) >= 0, name, getattr(self, name), "不能是负数")
+        for name in ("beta1", "beta2", "cooldown_share"):
+            _require(0 <= getattr(self, name) < 1, name, getattr(self, name), "必须在 [0, 1) 之间")
+        divides = self.batch_size % self.accumulation == 0
+        _require(
+            divides, "accumulation", self.accumulation, f"必须整除 batch_size {self.batch_size}"
+        )
+        _require(self.optimizer in OPTIMIZERS, "optimizer", self.optimizer, "可选 muon、adamw")
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train: until the run has `max_steps` steps, or for `minutes` from now."""
+
+    max_steps: int | None = None
+    minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_steps is not None:
+            _require(self.max_steps >= 1, "max_steps", self.max_steps, "至少是 1")
+        if self.minutes is not None:
+            _require(self.minutes > 0, "minutes", self.minutes, "必须大于 0")
+
+
+def _require(condition: bool, name: str, value: object, rule: str) -> None:
+    if not condition:
+        raise InputError(f"训练设置 {name} 是 {value}，{rule}：请改正后再训练。")

@@ -1,0 +1,79 @@
+"""A DATA folder as training sees it, and the loss of a model on one of its splits."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from novelkit import layouts, scores
+from novelkit.errors import InputError
+from novelkit.model import GPT2, ModelConfig
+from novelkit.tokenizing.blocks import IGNORED, Blocks, read_tokens
+
+EVALUATION_BATCH = 16
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """A prepared folder; its arrays are mapped into memory when they are asked for."""
+
+    folder: Path
+    header: dict[str, Any]
+
+    @classmethod
+    def read(cls, folder: Path) -> "TrainingData":
+        """Raises `InputError` for a folder that `prepare` did not write."""
+        return cls(Path(folder), layouts.read_header(folder / layouts.DATA_FILE, "novelkit-data"))
+
+    def tokens(self, split: str) -> np.ndarray:
+        """The ids of a split, 1-D, mapped into memory."""
+        return read_tokens(self.folder / self.header["splits"][split]["file"])
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What must be the same for a run to go on, and what a reader of its losses needs."""
+        splits = self.header["splits"]
+        return {
+            "tokenizer": self.header["tokenizer_sha256"],
+            **{name: split["sha256"] for name, split in splits.items()},
+            "anchors": self.header["anchors"],
+            "tokens_per_character": {
+                name: split["tokens"] / split["characters"] for name, split in splits.items()
+            },
+        }
+
+    def bits_per_character(self, split: str, loss: float) -> float:
+        """A split's mean loss in nats per token as bits per character."""
+        part = self.header["splits"][split]
+        return scores.bits_per_character(loss, part["tokens"], part["characters"])
+
+    def check(self, config: ModelConfig) -> None:
+        """Raise `InputError` where model and data do not fit each other."""
+        if config.vocab_size != self.header["vocabulary"]:
+            raise InputError(
+                f"模型词表有 {config.vocab_size} 项，数据词表有 {self.header['vocabulary']} 项："
+                "编号对不上，请用这个模型的 tokenizer 重新 prepare。"
+            )
+        for split in layouts.SPLITS:
+            Blocks(self.tokens(split), config.n_ctx)  # raises if it cannot fill one block
+
+
+@torch.no_grad()
+def evaluate(model: GPT2, tokens: np.ndarray, maximum_blocks: int | None = None) -> float:
+    """Mean loss in nats per token over evenly spaced blocks, in float32, without dropout."""
+    blocks = Blocks(tokens, model.config.n_ctx)
+    count = len(blocks) if maximum_blocks is None else min(maximum_blocks, len(blocks))
+    chosen = np.linspace(0, len(blocks) - 1, count).round().astype(int).tolist()
+    device = model.token_embedding.weight.device
+    was_training = model.training
+    model.eval()
+    total, targets_seen = 0.0, 0
+    for start in range(0, count, EVALUATION_BATCH):
+        inputs, targets = blocks.batch(chosen[start : start + EVALUATION_BATCH])
+        loss = model.loss(torch.from_numpy(inputs).to(device), torch.from_numpy(targets).to(device))
+        total += loss.item()
+        targets_seen += int((targets != IGNORED).sum())
+    model.train(was_training)
+    return total / targets_seen

@@ -1,0 +1,63 @@
+"""The history of a run: one JSON line a step, append-only, readable while it grows.
+
+A killed run leaves lines of steps that its resume does again; a step may stand there twice, and
+the later line counts. A line torn by a kill has no newline and is passed over.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from novelkit import layouts
+from novelkit.errors import InputError
+
+Record = dict[str, Any]
+
+# What a resumed run may not repeat to the bit: the clock and who was at work.
+CLOCK_FIELDS = ("seconds", "tokens_per_second", "session")
+
+
+class HistoryWriter:
+    """Appends records; a torn last line of an earlier session is closed first."""
+
+    def __init__(self, run: Path) -> None:
+        path = run / layouts.HISTORY_FILE
+        torn = path.exists() and not path.read_bytes().endswith(b"\n") and path.stat().st_size
+        self._file = path.open("a", encoding="utf-8", newline="\n")
+        if torn:
+            self._file.write("\n")
+
+    def append(self, record: Record) -> None:
+        """Write one line and hand it to the system, so that a kill of Python loses nothing."""
+        self._file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def read_history(run: Path) -> list[Record]:
+    """The merged history, one record a step in order; raises `InputError` if there is none."""
+    path = Path(run) / layouts.HISTORY_FILE
+    if not path.is_file():
+        raise InputError(f"{run} 里没有 {layouts.HISTORY_FILE}：这里还没有训练过，请检查路径。")
+    by_step: dict[int, Record] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            record = json.loads(line)
+            step = record["step"]
+        except (ValueError, KeyError, TypeError):
+            continue  # torn by a kill
+        # What comes after a repeated step belongs to the session that was lost.
+        if step in by_step:
+            by_step = {old: value for old, value in by_step.items() if old < step}
+        by_step[step] = record
+    return [by_step[step] for step in sorted(by_step)]
+
+
+def without_clock(records: list[Record]) -> list[Record]:
+    """The records less the fields that no two runs share, for comparing runs."""
+    return [
+        {key: value for key, value in record.items() if key not in CLOCK_FIELDS}
+        for record in records
+    ]
