@@ -4,10 +4,13 @@
 """
 
 import argparse
+import errno
+import io
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from novelkit import __version__
 from novelkit.errors import InputError, WorkError
@@ -29,7 +32,7 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose complaint is one line of Chinese."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"错误：命令写得不对（{message}）。用 {self.prog} --help 看用法。\n")
+        self.exit(_complain(2, f"命令写得不对（{message}）。用 {self.prog} --help 看用法。"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,27 +40,74 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         # A console that lacks a character shows a question mark instead of ending the work.
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+        _reconfigure(stream, errors="replace")
     if not arguments or arguments[0] not in COMMANDS:
         return _overview(arguments)
-    name = arguments[0]
+    try:
+        return _run(arguments[0], arguments[1:])
+    except InputError as error:
+        return _complain(2, error)
+    except WorkError as error:
+        return _complain(1, error)
+    except MemoryError:
+        return _complain(1, "内存不够：请关掉别的程序，或换小一些的文件、模型。")
+    except ModuleNotFoundError as error:
+        return _complain(1, f"缺少软件包 {error.name}：请先 pip install -r requirements.txt。")
+    except BrokenPipeError:
+        return _reader_left()
+    except OSError as error:
+        return _complain(*_explain(error))
+    except KeyboardInterrupt:
+        return _complain(130, "已中断；做完的部分都留着。")
+
+
+def _run(name: str, arguments: Sequence[str]) -> int:
     module = import_module(f"novelkit.cli.{name}")
     parser = Parser(prog=f"novelkit {name}", description=COMMANDS[name])
     module.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="在标准输出上给出一个 JSON 对象")
-    options = parser.parse_args(arguments[1:])
+    options = parser.parse_args(arguments)
     if options.json:
-        sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
-    try:
-        return module.run(options) or 0
-    except (InputError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        return _complain(2, error)
-    except PermissionError as error:
-        return _complain(2, f"没有权限读写 {error.filename}：请检查权限，或换一个文件夹。")
-    except (WorkError, OSError, MemoryError) as error:
-        return _complain(1, error)
-    except KeyboardInterrupt:
-        return _complain(130, "已中断；做完的部分都留着。")
+        # A file name that is no UTF-8 holds surrogates: in JSON they are spelled \udcxx.
+        _reconfigure(sys.stdout, encoding="utf-8", errors="backslashreplace")
+    return module.run(options) or 0
+
+
+def _reconfigure(stream: TextIO, **settings: str) -> None:
+    """Change a console's text settings; a notebook's stream has none and takes every text."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(**settings)  # type: ignore[arg-type]
+
+
+# What the user can change by another path or permission; anything else is failed work.
+_BAD_PATHS = {
+    errno.ENOENT: "没有找到 {}：请检查路径。",
+    errno.ENOTDIR: "{} 的上一级是文件，不是文件夹：请换一个路径。",
+    errno.EISDIR: "{} 是文件夹，这里要一个文件：请换一个路径。",
+    errno.EEXIST: "{} 已经存在，但不是文件夹：请换一个名字。",
+    errno.EACCES: "没有权限读写 {}：请检查权限，或换一个文件夹。",
+    errno.EPERM: "没有权限读写 {}：请检查权限，或换一个文件夹。",
+    errno.EROFS: "{} 所在的磁盘是只读的：请换一个可以写的文件夹。",
+    errno.ENAMETOOLONG: "路径 {:.40}… 太长：请换一个短一些的名字。",
+}
+
+
+def _explain(error: OSError) -> tuple[int, str]:
+    """The exit code and the line for a failure of the file system."""
+    # Of a rename, the target is the name that the user gave.
+    path = str(error.filename2 or error.filename or "文件")
+    if error.errno in _BAD_PATHS:
+        return 2, _BAD_PATHS[error.errno].format(path)
+    if error.errno == errno.ENOSPC:
+        return 1, f"磁盘满了，{path} 写不下：请腾出空间再来，之前做完的都在。"
+    return 1, f"读写 {path} 失败（{error}）：请检查磁盘和路径。"
+
+
+def _reader_left() -> int:
+    """Whoever read our output (`| head`) has enough; there is nobody left to complain to."""
+    # Python flushes stdout once more as it ends, which would complain again.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
 
 
 def _overview(arguments: Sequence[str]) -> int:
@@ -77,7 +127,7 @@ def _overview(arguments: Sequence[str]) -> int:
 
 def _complain(code: int, error: object) -> int:
     """Print one line to stderr; returns the exit code."""
-    message = " ".join(str(error).split()) or type(error).__name__
+    message = " ".join(str(error).split())
     print(f"错误：{message}", file=sys.stderr)
     return code
 

@@ -40,7 +40,9 @@ def write_checkpoint(
     target = checkpoint_path(parent, step)
     temporary = parent / f".{target.name}.tmp"
     parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(temporary, ignore_errors=True)
+    # What a kill left half written, under whatever step, would fill the disk in time.
+    for leftover in parent.glob(f".{_PREFIX}*.tmp"):
+        shutil.rmtree(leftover, ignore_errors=True)
     try:
         temporary.mkdir()
         for name, write in writers.items():
@@ -62,9 +64,11 @@ def damage(folder: Path) -> str | None:
     """Why this folder is no valid checkpoint, in one Chinese line; None if it is whole."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        expected = dict(manifest["files"])
+        expected, step = dict(manifest["files"]), manifest["step"]
     except (OSError, ValueError, KeyError, TypeError):
-        return f"{folder.name} 没有完整的 {MANIFEST}：写到一半就中断了"
+        return f"{folder.name} 没有完整的 {MANIFEST}：写到一半就中断了，或文件损坏"
+    if step != checkpoint_step(folder):
+        return f"{folder.name} 的 {MANIFEST} 写的是第 {step} 步：文件夹被改过名，或文件损坏"
     for name, fingerprint in expected.items():
         if not (folder / name).is_file():
             return f"{folder.name} 缺少 {name}"
@@ -75,7 +79,8 @@ def damage(folder: Path) -> str | None:
 
 def list_checkpoints(parent: Path) -> list[Path]:
     """All checkpoint folders, valid or not, newest first."""
-    return sorted(parent.glob(f"{_PREFIX}????????"), reverse=True)
+    found = parent.glob(f"{_PREFIX}{'[0-9]' * 8}")
+    return sorted((folder for folder in found if folder.is_dir()), reverse=True)
 
 
 def newest_valid(parent: Path) -> tuple[Path | None, list[str]]:
@@ -89,10 +94,17 @@ def newest_valid(parent: Path) -> tuple[Path | None, list[str]]:
     return None, skipped
 
 
-def keep_newest(parent: Path, count: int) -> None:
-    """Delete all but the `count` newest checkpoints."""
-    for folder in list_checkpoints(parent)[count:]:
-        delete(folder)
+def keep_newest(parent: Path, count: int, newest: int) -> None:
+    """Delete all but the `count` newest checkpoints up to step `newest`, the one just written.
+
+    Later ones belong to a future that was lost: they were damaged, or `newest` would lie behind
+    them, and counted among the newest they would push whole ones out.
+    """
+    folders = list_checkpoints(parent)
+    current = [folder for folder in folders if checkpoint_step(folder) <= newest]
+    for folder in folders:
+        if folder not in current[:count]:
+            delete(folder)
 
 
 def delete(folder: Path) -> None:

@@ -48,21 +48,21 @@ class CopyReport:
 def find_copies(text: str, training: str, at_least: int = AT_LEAST) -> CopyReport:
     """The maximal passages of `at_least` or more characters that `text` shares with `training`.
 
-    A passage is reported once, at its first place in the training text where it goes on longest.
+    Maximal: one character more on either side does not stand in the training text. A passage is
+    reported once, at its first place there; two passages may overlap in `text`.
     """
     if at_least < 1:
         raise ValueError(f"at_least must be positive, got {at_least}")
-    starts = _shared_window_starts(text, training, at_least)
+    windows = _shared_window_starts(text, training, at_least)
     passages: list[Passage] = []
     covered_until = 0
     copied = 0
-    for start, sources in starts:
-        if start + at_least <= covered_until:
+    for window, sources in windows:
+        if window + at_least <= covered_until:
             continue
-        source, length = _longest_extension(text, training, start, sources, at_least)
-        if not length:
+        start, end, source = _extend(text, training, window, sources, at_least)
+        if start == end:
             continue
-        end = start + length
         passages.append(Passage(start, end, source, text[start:end]))
         copied += end - max(start, covered_until)
         covered_until = end
@@ -84,16 +84,30 @@ def _shared_window_starts(text: str, training: str, length: int) -> list[tuple[i
     return [(int(at), order[low[at] : high[at]]) for at in np.flatnonzero(high > low)]
 
 
-def _longest_extension(
-    text: str, training: str, start: int, sources: np.ndarray, at_least: int
-) -> tuple[int, int]:
-    """The place in `training` where `text[start:]` goes on longest, and that length (or 0)."""
-    best_source = best = 0
+def _extend(
+    text: str, training: str, window: int, sources: np.ndarray, at_least: int
+) -> tuple[int, int, int]:
+    """Start, end and source of the passage around a window; start = end for a hash collision.
+
+    The passage that begins earliest, and of those the one that ends last: every passage that
+    ends later contains a window that is not covered yet, so taking them in order misses none.
+    """
+    best = (0, 0, 0)
     for source in sources.tolist():
-        length = _common_length(text, training, start, source)
-        if length > best:
-            best_source, best = source, length
-    return (best_source, best) if best >= at_least else (0, 0)
+        after = _common_length(text, training, window, source)
+        if after >= at_least:
+            before = _common_length_before(text, training, window, source)
+            best = max(best, (before, after, -source))
+    before, after, negative_source = best
+    return window - before, window + after, -negative_source - before
+
+
+def _common_length_before(text: str, training: str, end: int, source: int) -> int:
+    """Length of the common suffix of `text[:end]` and `training[:source]`."""
+    length, longest = 0, min(end, source)
+    while length < longest and text[end - length - 1] == training[source - length - 1]:
+        length += 1
+    return length
 
 
 def _common_length(text: str, training: str, start: int, source: int) -> int:

@@ -60,6 +60,11 @@ BEST_FOLDER = "best"
 MODEL_FOLDER = "model"
 NOVELS_FOLDER = "novels"
 SPLITS = ("train", "validation", "test")
+# What a header must hold besides its format and version, so that no reader meets a hole.
+REQUIRED_KEYS = {
+    "novelkit-data": ("tokenizer_sha256", "vocabulary", "novels", "splits", "anchors"),
+    "novelkit-run": ("config", "model", "data", "decisions", "sessions"),
+}
 
 
 def write_text(path: Path, text: str) -> None:
@@ -97,4 +102,7 @@ def read_header(path: Path, format_name: str) -> dict[str, Any]:
         raise InputError(
             f"{path} 的版本是 {header.get('version')}，这个程序只认识 {VERSION}：请重新生成。"
         )
+    missing = [key for key in REQUIRED_KEYS.get(format_name, ()) if key not in header]
+    if missing:
+        raise InputError(f"{path} 缺少 {'、'.join(missing)}：文件不完整，请重新生成这个文件夹。")
     return header

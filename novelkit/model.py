@@ -10,6 +10,7 @@ import json
 import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +30,7 @@ class ModelConfig:
     n_ctx: int = 256
     n_layer: int = 4
     n_head: int = 4
-    n_embd: int = 192
+    n_embd: int = 256
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
@@ -46,8 +47,8 @@ class ModelConfig:
 
 # Each size says what it is for; the vocabulary comes from the data.
 PRESETS = {
-    # A laptop or a CPU runtime, minutes, a single novel.
-    "tiny": {"n_ctx": 128, "n_layer": 4, "n_head": 4, "n_embd": 192, "dropout": 0.2},
+    # A CPU, minutes, a single novel; too few passes over it for dropout to help.
+    "tiny": {"n_ctx": 128, "n_layer": 4, "n_head": 4, "n_embd": 256, "dropout": 0.0},
     # A Colab T4, under an hour, several novels.
     "small": {"n_ctx": 512, "n_layer": 6, "n_head": 6, "n_embd": 384, "dropout": 0.1},
     # GPT-2's own depth and width, for a long run on a shelf of novels.
@@ -186,6 +187,14 @@ class GPT2(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
 
+# What GPT-2 variants change in the computation without changing a weight's shape.
+_FIXED = {
+    "activation_function": "gelu_new",
+    "layer_norm_epsilon": 1e-5,
+    "scale_attn_weights": True,
+    "scale_attn_by_inverse_layer_idx": False,
+}
+
 # Our names -> those of transformers. GPT-2's linear layers lie there as (in, out), so transposed.
 _NAMES = {
     "token_embedding.weight": "transformer.wte.weight",
@@ -263,29 +272,43 @@ def load_model(folder: Path, device: str = "cpu") -> GPT2:
     Raises `InputError` for a missing, damaged or foreign model.
     """
     folder = Path(folder)
+    for name in ("config.json", "model.safetensors"):
+        if not (folder / name).is_file():
+            raise InputError(
+                f"{folder} 不是模型文件夹：缺少 {name}，请检查路径，或重新训练、重新复制一份。"
+            )
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         state = load_file(folder / "model.safetensors")
-    except FileNotFoundError as error:
-        raise InputError(f"{folder} 不是模型文件夹：缺少 {Path(error.filename).name}。") from error
     except (ValueError, OSError, SafetensorError) as error:
+        reason = " ".join(str(error).split())
         raise InputError(
-            f"{folder} 里的模型文件已损坏（{error}）：请重新训练，或重新复制一份。"
+            f"{folder} 里的模型文件已损坏（{reason}）：请重新训练，或重新复制一份。"
         ) from error
-    if config.get("model_type") != "gpt2" or config.get("activation_function") != "gelu_new":
-        raise InputError(f"{folder} 不是 GPT-2（model_type 是 {config.get('model_type')}）。")
-    model = GPT2(
-        ModelConfig(
-            vocab_size=config["vocab_size"],
-            n_ctx=config.get("n_positions", 1024),
-            n_layer=config["n_layer"],
-            n_head=config["n_head"],
-            n_embd=config["n_embd"],
-            dropout=config.get("resid_pdrop", 0.1),
-        )
-    )
+    model = GPT2(_read_config(config, folder))
     load_transformers_state(model, state, folder)
     return model.to(device).eval()
+
+
+def _read_config(config: Any, folder: Path) -> ModelConfig:
+    """A `config.json` of `transformers` as ours; refuses what would compute something else."""
+    if not isinstance(config, dict) or config.get("model_type") != "gpt2":
+        kind = config.get("model_type") if isinstance(config, dict) else None
+        raise InputError(f"{folder} 不是 GPT-2（model_type 是 {kind}）：请换一个模型文件夹。")
+    for name, value in _FIXED.items():
+        if config.get(name, value) != value:
+            raise InputError(
+                f"{folder} 的 {name} 是 {config[name]}，这里的 GPT-2 只会算 {value}："
+                "照样读进来，结果会悄悄出错，请换一个模型。"
+            )
+    try:
+        sizes = {name: int(config[name]) for name in ("vocab_size", "n_layer", "n_head", "n_embd")}
+        n_ctx, dropout = int(config.get("n_positions", 1024)), float(config.get("resid_pdrop", 0.1))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{folder} 的 config.json 缺少大小或写错了（{error}）：请重新复制一份。"
+        ) from error
+    return ModelConfig(n_ctx=n_ctx, dropout=dropout, **sizes)
 
 
 def load_transformers_state(model: GPT2, state: dict[str, Tensor], where: Path) -> None:
@@ -295,6 +318,7 @@ def load_transformers_state(model: GPT2, state: dict[str, Tensor], where: Path) 
         name if name.startswith("transformer.") else f"transformer.{name}": tensor
         for name, tensor in state.items()
     }
+    _refuse_surplus(model, named, where)
     with torch.no_grad():
         for name, tensor in model.state_dict().items():
             theirs = _transformers_name(name)
@@ -308,6 +332,21 @@ def load_transformers_state(model: GPT2, state: dict[str, Tensor], where: Path) 
                     "权重和 config.json 不是同一个模型。"
                 )
             tensor.copy_(found)
+
+
+def _refuse_surplus(model: GPT2, named: dict[str, Tensor], where: Path) -> None:
+    """Raise `InputError` for weights that this model would leave out without a word."""
+    expected = {_transformers_name(name) for name in model.state_dict()}
+    masks = (".attn.bias", ".attn.masked_bias")  # buffers that old versions stored
+    surplus = [name for name in named if name not in expected and not name.endswith(masks)]
+    head, embedding = (named.get(f"transformer.{name}.weight") for name in ("lm_head", "wte"))
+    if head is not None and embedding is not None and torch.equal(head, embedding):
+        surplus.remove("transformer.lm_head.weight")
+    if surplus:
+        raise InputError(
+            f"{where} 多出 {len(surplus)} 项权重（如 {min(surplus)}），config.json 里没有："
+            "权重和 config.json 不是同一个模型。"
+        )
 
 
 def describe(model: GPT2) -> dict[str, float]:

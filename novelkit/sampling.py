@@ -64,7 +64,9 @@ def apply_temperature(logits: Tensor, temperature: float) -> Tensor:
     """Divide the logits; 0 leaves the most probable token alone (never NaN)."""
     if temperature == 0:
         return keep_top_k(logits, 1)
-    return logits / temperature
+    # Softmax does not see a common shift. With the largest at 0, no temperature overflows.
+    shifted = logits - logits.amax(dim=-1, keepdim=True)
+    return shifted / max(temperature, torch.finfo(logits.dtype).tiny)
 
 
 def keep_top_k(logits: Tensor, k: int) -> Tensor:
@@ -87,8 +89,10 @@ def keep_top_p(logits: Tensor, p: float) -> Tensor:
         return logits
     ordered, indices = logits.sort(dim=-1, descending=True)
     probabilities = ordered.softmax(dim=-1)
-    # A token is cut if those before it already reach p, so the first one always stays.
+    # A token is cut if those before it already reach p.
     cut = probabilities.cumsum(dim=-1) - probabilities >= p
+    # Nothing stands before the first one; a p that rounds to 0 would cut it all the same.
+    cut[..., 0] = False
     return torch.empty_like(logits).scatter(-1, indices, ordered.masked_fill(cut, float("-inf")))
 
 

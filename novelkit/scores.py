@@ -47,8 +47,7 @@ class Anchors:
 
 def measure_anchors(training: str, held_out: str) -> Anchors:
     """All anchors of `held_out` given `training`; raises `InputError` if either is empty."""
-    if not training or not held_out:
-        raise InputError("训练文本或保留文本是空的，算不出参考线：请检查数据的划分。")
+    _refuse_empty(training, held_out)
     unigram, bigram, trigram = ngram_losses(training, held_out, order=3)
     return Anchors(
         uniform=math.log(len(set(training))),
@@ -64,7 +63,9 @@ def ngram_losses(training: str, held_out: str, order: int = 3) -> list[float]:
 
     Interpolated Witten-Bell smoothing (Witten and Bell 1991; Chen and Goodman 1998, section 2.5):
     P(w|h) = (c(hw) + T(h) P(w|h')) / (c(h) + T(h)), where T(h) counts the kinds that follow h.
+    Raises `InputError` if a text is empty.
     """
+    _refuse_empty(training, held_out)
     train, held = _code_points(training), _code_points(held_out)
     known = np.unique(train)
     # Dense numbers keep an n-gram inside of 64 bits: 21 bits each would hold three at most.
@@ -97,6 +98,8 @@ def _interpolate(
 ) -> np.ndarray:
     """Mix the counts of n-grams of `length` with the `lower` order, at every held-out position."""
     grams, counts = np.unique(_keys(train, length, base), return_counts=True)
+    if not len(grams):
+        return lower  # the training text is shorter than the n-gram: nothing was counted
     histories, first = np.unique(grams // base, return_index=True)
     # Grams are sorted, so those of one history stand together.
     totals = np.add.reduceat(counts, first)
@@ -114,6 +117,11 @@ def _interpolate(
     )
     mixed[inside] = np.where(seen, estimate, lower[inside])
     return mixed
+
+
+def _refuse_empty(training: str, held_out: str) -> None:
+    if not training or not held_out:
+        raise InputError("训练文本或保留文本是空的，算不出参考线：请检查数据的划分。")
 
 
 def _keys(ids: np.ndarray, length: int, base: int) -> np.ndarray:

@@ -93,7 +93,7 @@ def _weak_neighbours(lines: list[str], block: list[int], found: set[int]) -> set
             beside = before in grown or (
                 _RULE_LINE.fullmatch(lines[before]) and any(near in grown for near in block)
             )
-            short = len(lines[index]) <= 60
+            short = len(lines[index]) <= 60 and not _SPEECH.match(lines[index])
             if beside and short and _WEAK.search(fold(lines[index])):
                 grown.add(index)
     return grown - found

@@ -1,7 +1,7 @@
 """Hard-wrapped lines: found by the distribution of their lengths, rejoined into paragraphs.
 
 A text is taken as wrapped where a large share of its lines have nearly the same, greatest length
-and most of those stop in the middle of a sentence. Verse has lines of one length too, but its
+and many of those stop in the middle of a clause. Verse has lines of one length too, but its
 lines stop at punctuation. Does not cover a wrapped stretch inside a text that is otherwise not.
 """
 
@@ -53,11 +53,13 @@ def find_wrapping(lines: list[str]) -> Wrapping | None:
     unfinished = sum(not _SENTENCE_END.search(line) and line[-1] not in "，、," for line in near)
     if len(near) < 0.3 * len(filled) or longer > 0.08 * len(filled):
         return None
-    if unfinished < 0.4 * len(near):
+    # Verse without punctuation ends every line in a word too, but has nothing inside its lines.
+    punctuated = sum(bool(re.search("[，。、；：？！]", line[:-1])) for line in near)
+    if unfinished < 0.2 * len(near) or punctuated < 0.3 * len(near):
         return None
-    # Not the most common indentation: in short paragraphs most full lines are first lines.
-    indents = Counter(map(_indent, near))
-    baseline = min(indent for indent, count in indents.items() if count >= 0.1 * len(near))
+    # Not the most common indentation: where paragraphs are short most lines are first lines.
+    indents = Counter(map(_indent, filled))
+    baseline = min(indent for indent, count in indents.items() if count >= 0.1 * len(filled))
     deeper = sum(_indent(line) >= baseline + 2 for line in filled)
     return Wrapping(width, baseline, 0.02 * len(filled) < deeper)
 
@@ -102,8 +104,9 @@ def _continues(line: str, following: str, blanks: int, wrapping: Wrapping) -> bo
         return False
     body = line.rstrip(_SPACES)
     width = line_width(body.strip(_SPACES)) + _indent(line) / 2
-    full = width >= wrapping.width - 2
     ended = bool(_SENTENCE_END.search(body))
+    # A first line is short by its indentation where somebody has removed that.
+    full = width >= wrapping.width - (2 if ended else 4)
     if blanks:
         # A blank line inside a sentence is a page break or double spacing, not a paragraph.
         return full and not ended

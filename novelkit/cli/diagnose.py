@@ -1,10 +1,12 @@
 """`novelkit diagnose RUN`: what the loss curve says, and what it cannot say."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
 from novelkit.cli.output import Output
+from novelkit.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,11 +40,19 @@ def print_diagnosis(output: Output, run: Path) -> dict[str, Any]:
 
 
 def save_plot(run: Path, target: Path) -> None:
-    """Draw the run's losses into a PNG."""
+    """Draw the run's losses into a PNG; raises `InputError` for a run without a step."""
     from novelkit.layouts import RUN_FILE, read_header
     from novelkit.plots.training import plot_loss
     from novelkit.training import read_history
 
     ledger = read_header(run / RUN_FILE, "novelkit-run")
+    history = read_history(run)
+    if not history:
+        raise InputError(f"{run} 里还没有一步训练，画不出曲线：请先训练。")
     target.parent.mkdir(parents=True, exist_ok=True)
-    plot_loss(read_history(run), ledger["data"], title=run.name).savefig(target, dpi=150)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        plot_loss(history, ledger["data"], title=run.name).savefig(temporary, dpi=150, format="png")
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)

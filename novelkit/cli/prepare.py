@@ -1,7 +1,9 @@
 """`novelkit prepare FILE_OR_FOLDER... --out DATA`: raw files to chapters, vocabulary and ids."""
 
 import argparse
+import contextlib
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +13,7 @@ from novelkit import __version__, encoding, layouts
 from novelkit.cleaning import CleaningReport, Novel, clean, write_jsonl
 from novelkit.cli.output import Output
 from novelkit.errors import InputError
-from novelkit.tokenizing import CharTokenizer, load_tokenizer, write_data
+from novelkit.tokenizing import CharTokenizer, load_tokenizer, split_texts, write_data
 
 SUFFIXES = (".txt", ".md", ".html", ".htm")
 ANCHORS = {
@@ -71,22 +73,26 @@ def prepare(inputs: Sequence[Path], out: Path, tokenizer: str, output: Output) -
 
     Returns the folder's header, with `reused` telling whether the work was already done.
     """
-    files = _list_files(inputs)
+    if tokenizer != "char" and not Path(tokenizer).is_dir():
+        raise InputError(f"没有 {tokenizer} 这种 tokenizer：请用 char，或给出一个模型文件夹。")
+    files = _list_files(inputs, out)
     contents = [read_bytes(file) for file in files]
     fingerprint = _fingerprint(files, contents, tokenizer)
     existing = _existing(out, fingerprint)
     if existing:
         output.say(f"{out} 里的数据就是用这些文件做的，不必重做。")
         return {**existing, "reused": True}
-    novels = []
+    vocabulary = _tokenizer(tokenizer)
+    cleaned: list[Cleaned] = []
     with output.bar("读取和清洗", total=len(files)) as bar:
         for file, content in zip(files, contents, strict=True):
-            cleaned = read_novel(file, content)
-            _write_novel(out / layouts.NOVELS_FOLDER, file, cleaned)
-            output.say(_summary(file, cleaned))
-            novels.append(cleaned.novel)
+            cleaned.append(read_novel(file, content))
+            output.say(_summary(cleaned[-1]))
             bar.update()
-    header = write_data(novels, out, _tokenizer(tokenizer), {"fingerprint": fingerprint})
+    novels = [item.novel for item in cleaned]
+    split_texts(novels)  # refuses what is too short, while nothing is written yet
+    _write_novels(out, cleaned)
+    header = write_data(novels, out, vocabulary, {"fingerprint": fingerprint})
     for line in _summarise_data(header):
         output.say(line)
     return {**header, "reused": False}
@@ -109,22 +115,40 @@ def read_novel(file: Path, content: bytes) -> Cleaned:
     try:
         detection = encoding.detect(content)
         source = {
-            "file": file.name,
+            "file": readable_name(file),
             "sha256": hashlib.sha256(content).hexdigest(),
             "encoding": detection.encoding,
             "damage": detection.damage,
         }
         novel, report = clean(encoding.decode(content, detection), source=source)
     except InputError as error:
-        raise InputError(f"{file.name}：{error}") from error
+        raise InputError(f"{readable_name(file)}：{error}") from error
     return Cleaned(novel, detection, report)
 
 
-def _list_files(inputs: Sequence[Path]) -> list[Path]:
+def readable_name(file: Path) -> str:
+    """The file's name as text: names out of Chinese zip files are GBK bytes on Linux."""
+    raw = os.fsencode(file.name)
+    for codec in ("utf-8", "gb18030"):
+        with contextlib.suppress(UnicodeDecodeError):
+            return raw.decode(codec)
+    return raw.decode("utf-8", errors="replace")
+
+
+def _list_files(inputs: Sequence[Path], out: Path) -> list[Path]:
+    """The files named and those in the folders named, less hidden ones and what is in `out`."""
     files: list[Path] = []
     for item in inputs:
         if item.is_dir():
-            found = sorted(path for path in item.rglob("*") if path.suffix.lower() in SUFFIXES)
+            found = sorted(
+                path
+                for path in item.rglob("*")
+                if path.suffix.lower() in SUFFIXES
+                and path.is_file()
+                and not path.name.startswith(".")
+                # The DATA folder's own train.txt is no novel.
+                and out.resolve() not in path.resolve().parents
+            )
             if not found:
                 raise InputError(f"文件夹 {item} 里没有 {'、'.join(SUFFIXES)} 文件。")
             files += found
@@ -139,7 +163,7 @@ def _fingerprint(files: Sequence[Path], contents: Sequence[bytes], tokenizer: st
     if tokenizer != "char":
         parts.append(hashlib.sha256(read_bytes(Path(tokenizer) / "tokenizer.json")).hexdigest())
     for file, content in zip(files, contents, strict=True):
-        parts += [file.name, hashlib.sha256(content).hexdigest()]
+        parts += [readable_name(file), hashlib.sha256(content).hexdigest()]
     return hashlib.sha256("\n".join(parts).encode("utf-8")).hexdigest()
 
 
@@ -151,10 +175,18 @@ def _existing(out: Path, fingerprint: str) -> dict[str, Any] | None:
         header = layouts.read_header(out / layouts.DATA_FILE, "novelkit-data")
     except InputError:
         return None
-    whole = header.get("fingerprint") == fingerprint and all(
-        (out / split["file"]).is_file()
-        and hashlib.sha256((out / split["file"]).read_bytes()).hexdigest() == split["sha256"]
-        for split in header["splits"].values()
+    texts = [f"{name}.txt" for name in layouts.SPLITS]
+    others = [out / name for name in ("tokenizer.json", "tokenizer_config.json", *texts)]
+    novels = list((out / layouts.NOVELS_FOLDER).glob("*.jsonl"))
+    whole = (
+        header.get("fingerprint") == fingerprint
+        and all(path.is_file() for path in others)
+        and len(novels) == len(header["novels"])
+        and all(
+            (out / split["file"]).is_file()
+            and hashlib.sha256((out / split["file"]).read_bytes()).hexdigest() == split["sha256"]
+            for split in header["splits"].values()
+        )
     )
     return header if whole else None
 
@@ -164,21 +196,33 @@ def _tokenizer(name: str) -> CharTokenizer | None:
     return None if name == "char" else load_tokenizer(Path(name))
 
 
-def _write_novel(folder: Path, file: Path, cleaned: Cleaned) -> None:
+def _write_novels(out: Path, cleaned: Sequence[Cleaned]) -> None:
+    """Write the chapters and reports, and delete those of earlier inputs."""
+    folder = out / layouts.NOVELS_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    # Two files of one name in different folders must not overwrite each other.
-    name = f"{file.stem}-{cleaned.novel.source['sha256'][:8]}"
-    write_jsonl(cleaned.novel, folder / f"{name}.jsonl")
-    layouts.write_json(
-        folder / f"{name}.report.json",
-        {"detection": asdict(cleaned.detection), "cleaning": cleaned.report.as_dict()},
-    )
+    (out / layouts.DATA_FILE).unlink(missing_ok=True)
+    written = set()
+    for item in cleaned:
+        # Two files of one name in different folders must not overwrite each other.
+        source = item.novel.source
+        name = f"{Path(source['file']).stem}-{source['sha256'][:8]}"
+        write_jsonl(item.novel, folder / f"{name}.jsonl")
+        layouts.write_json(
+            folder / f"{name}.report.json",
+            {"detection": asdict(item.detection), "cleaning": item.report.as_dict()},
+        )
+        written |= {f"{name}.jsonl", f"{name}.report.json"}
+    for pattern in ("*.jsonl", "*.report.json"):
+        for path in folder.glob(pattern):
+            if path.name not in written:
+                path.unlink()
 
 
-def _summary(file: Path, cleaned: Cleaned) -> str:
+def _summary(cleaned: Cleaned) -> str:
     novel, report = cleaned.novel, cleaned.report
+    file = novel.source["file"]
     return (
-        f"{file.name}：{cleaned.detection.encoding}，《{novel.title}》{len(novel.chapters)} 章，"
+        f"{file}：{cleaned.detection.encoding}，《{novel.title}》{len(novel.chapters)} 章，"
         f"{report.characters_before:,} → {report.characters_after:,} 个字符，"
         f"坏处 {cleaned.detection.damage} 处"
     )

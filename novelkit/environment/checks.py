@@ -177,7 +177,7 @@ def _check_memory() -> Check:
 def _check_disk() -> Check:
     name, folder = "磁盘", Path.cwd()
     free = shutil.disk_usage(folder).free / GIB
-    found = f"{folder} 还剩 {free:.1f} GiB"
+    found = f"当前文件夹所在的磁盘还剩 {free:.1f} GiB"
     if free >= ENOUGH_DISK_GIB:
         return Check(name, "OK", found)
     status = "WARN" if free >= TOO_LITTLE_DISK_GIB else "FAIL"

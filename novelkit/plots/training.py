@@ -43,7 +43,7 @@ def plot_loss(history: Sequence[dict[str, Any]], data: dict[str, Any], title: st
     axes.set_ylabel(label("损失（nats／字）", "loss (nats per character)"))
     axes.set_xlim(0, max(steps[-1], 1))
     axes.set_ylim(bottom=0)
-    axes.set_title(title)
+    axes.set_title(title, parse_math=False)
     axes.legend(loc="lower left", frameon=False)
     bits = axes.secondary_yaxis(
         "right", functions=(lambda nats: nats / np.log(2), lambda bits: bits * np.log(2))

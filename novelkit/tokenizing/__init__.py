@@ -11,7 +11,7 @@ from novelkit.tokenizing.characters import (
     load_tokenizer,
     tokenizer_sha256,
 )
-from novelkit.tokenizing.data import encode_chapters, write_data
+from novelkit.tokenizing.data import encode_chapters, split_texts, write_data
 
 __all__ = [
     "IGNORED",
@@ -21,6 +21,7 @@ __all__ = [
     "encode_chapters",
     "load_tokenizer",
     "read_tokens",
+    "split_texts",
     "tokenizer_sha256",
     "write_data",
     "write_tokens",

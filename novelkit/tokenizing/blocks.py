@@ -5,6 +5,7 @@ folder serves every context length.
 """
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,11 +70,16 @@ class Blocks:
 
 def write_tokens(path: Path, ids: np.ndarray) -> str:
     """Write ids as `.npy`, atomically; returns the sha256 of the file."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        np.save(file, ids, allow_pickle=False)
-    digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
-    temporary.replace(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            np.save(file, ids, allow_pickle=False)
+            file.flush()
+            os.fsync(file.fileno())
+        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
     return digest
 
 
@@ -83,5 +89,5 @@ def read_tokens(path: Path) -> np.ndarray:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
         raise InputError(f"没有找到 {path}：请重新运行 novelkit prepare。") from error
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, EOFError) as error:
         raise InputError(f"{path} 已损坏（{error}）：请重新运行 novelkit prepare。") from error

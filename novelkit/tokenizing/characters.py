@@ -143,9 +143,11 @@ def load_tokenizer(folder: Path) -> CharTokenizer:
     try:
         vocabulary = json.loads(path.read_text(encoding="utf-8"))["model"]["vocab"]
         tokens = sorted(vocabulary, key=vocabulary.__getitem__)
-    except (ValueError, KeyError, TypeError) as error:
+        contiguous = [vocabulary[token] for token in tokens] == list(range(len(tokens)))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} 读不出词表（{error}）：文件可能不完整，请重新生成。") from error
-    if tuple(tokens[:FIRST_CHARACTER_ID]) != (*SPECIAL_TOKENS, *BYTE_TOKENS):
+    ours = tuple(tokens[:FIRST_CHARACTER_ID]) == (*SPECIAL_TOKENS, *BYTE_TOKENS)
+    if not ours or not contiguous:
         raise InputError(f"{path} 不是 novelkit 的字符 tokenizer：请用 novelkit prepare 生成。")
     return CharTokenizer(tokens[FIRST_CHARACTER_ID:])
 

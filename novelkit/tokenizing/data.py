@@ -40,27 +40,21 @@ def write_data(
     Without a `tokenizer`, one is made from the training split. `notes` are kept in the header.
     Raises `InputError` for novels that are too short to hold anything out.
     """
-    if not novels:
-        raise InputError("没有可用的小说：请给出至少一个文本文件。")
-    out.mkdir(parents=True, exist_ok=True)
-    parts, gap = _split(novels)
-    texts = {name: _text(part) for name, part in parts.items()}
-    for name, text in texts.items():
-        if len(text) <= SHORTEST_SPLIT:
-            raise InputError(
-                f"{name} 部分只有 {len(text)} 个字，至少要 {SHORTEST_SPLIT + 1} 个："
-                "这本书太短，分不出训练、验证和测试，请加长文本或多放几本。"
-            )
+    # All that can refuse the input comes before the first write.
+    parts, texts, gap = split_texts(novels)
     tokenizer = tokenizer or CharTokenizer.train(texts["train"], MINIMUM_COUNT)
+    ids = {name: encode_chapters(tokenizer, part) for name, part in parts.items()}
+    out.mkdir(parents=True, exist_ok=True)
+    # An older header would vouch for arrays that are about to change.
+    (out / layouts.DATA_FILE).unlink(missing_ok=True)
     tokenizer.save(out)
     splits = {}
     for name, part in parts.items():
-        ids = encode_chapters(tokenizer, part)
         layouts.write_text(out / f"{name}.txt", texts[name])
         splits[name] = {
             "file": f"{name}.npy",
-            "sha256": write_tokens(out / f"{name}.npy", ids),
-            "tokens": len(ids),
+            "sha256": write_tokens(out / f"{name}.npy", ids[name]),
+            "tokens": len(ids[name]),
             "characters": len(texts[name]),
             "chapters": sum(len(chapters) for _, chapters, _ in part),
         }
@@ -79,6 +73,24 @@ def write_data(
     # The header comes last: a folder without one is a folder that was not finished.
     layouts.write_json(out / layouts.DATA_FILE, header)
     return header
+
+
+def split_texts(novels: Sequence[Novel]) -> tuple[dict[str, Part], dict[str, str], int]:
+    """The chapters and the text of each split, and the characters that fall into gaps.
+
+    Raises `InputError` for novels that are too short to hold anything out.
+    """
+    if not novels:
+        raise InputError("没有可用的小说：请给出至少一个文本文件。")
+    parts, gap = _split(novels)
+    texts = {name: _text(part) for name, part in parts.items()}
+    for name, text in texts.items():
+        if len(text) <= SHORTEST_SPLIT:
+            raise InputError(
+                f"{name} 部分只有 {len(text)} 个字，至少要 {SHORTEST_SPLIT + 1} 个："
+                "这本书太短，分不出训练、验证和测试，请加长文本或多放几本。"
+            )
+    return parts, texts, gap
 
 
 def preflight(tokenizer: CharTokenizer, texts: dict[str, str], gap: int) -> dict[str, Any]:

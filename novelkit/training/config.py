@@ -19,7 +19,7 @@ class TrainConfig:
     accumulation: int = 1
     # Muon for the hidden matrices, AdamW for embeddings, norms and biases; or AdamW for all.
     optimizer: str = "muon"
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-3
     weight_decay: float = 0.1
     beta1: float = 0.9
     # Shorter than PyTorch's 0.999: a run of hundreds of steps must not average over all of them.

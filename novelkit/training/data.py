@@ -1,5 +1,6 @@
 """A DATA folder as training sees it, and the loss of a model on one of its splits."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from novelkit import layouts, scores
 from novelkit.errors import InputError
 from novelkit.model import GPT2, ModelConfig
 from novelkit.tokenizing.blocks import IGNORED, Blocks, read_tokens
+from novelkit.tokenizing.characters import load_tokenizer, tokenizer_sha256
 
 EVALUATION_BATCH = 16
 
@@ -57,7 +59,31 @@ class TrainingData:
                 "编号对不上，请用这个模型的 tokenizer 重新 prepare。"
             )
         for split in layouts.SPLITS:
+            self._check_file(split)
             Blocks(self.tokens(split), config.n_ctx)  # raises if it cannot fill one block
+
+    def check_tokenizer(self, model: Path) -> None:
+        """Raise `InputError` if a model folder's own tokenizer numbers its tokens otherwise."""
+        own = tokenizer_sha256(load_tokenizer(model))
+        if own != self.header["tokenizer_sha256"]:
+            raise InputError(
+                f"{model} 的 tokenizer 与数据的不同，同一个编号不是同一个字："
+                f"请先用 novelkit prepare --tokenizer {model} 重新准备数据。"
+            )
+
+    def _check_file(self, split: str) -> None:
+        """Compare a split's file with the header: a run goes on with the same data or not at all."""
+        part = self.header["splits"][split]
+        path = self.folder / part["file"]
+        if not path.is_file():
+            raise InputError(f"没有找到 {path}：请重新运行 novelkit prepare。")
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != part["sha256"]:
+            raise InputError(
+                f"{path} 与 {layouts.DATA_FILE} 记录的 sha256 不符，文件损坏或被换过："
+                "请重新运行 novelkit prepare。"
+            )
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ from novelkit import checkpoint, layouts
 from novelkit.model import GPT2, save_model
 from novelkit.tokenizing.characters import load_tokenizer
 from novelkit.training.data import TrainingData, evaluate
+from novelkit.training.disk import writing_to
 
 
 @dataclass(frozen=True)
@@ -39,17 +40,18 @@ def export_model(run: Path, data: TrainingData, model: GPT2, best_step: int | No
     folder = run / layouts.MODEL_FOLDER
     tokenizer = load_tokenizer(data.folder)
     special = {"bos_token_id": tokenizer.book, "eos_token_id": tokenizer.end_of_text}
-    save_model(model, folder, special)
-    tokenizer.save(folder)
-    layouts.write_json(
-        folder / layouts.MODEL_FILE,
-        {
-            "format": "novelkit-model",
-            "version": layouts.VERSION,
-            "novels": [novel["title"] for novel in data.header["novels"]],
-            "anchors": data.header["anchors"],
-            "step": best_step,
-            "scores": vars(scores),
-        },
-    )
+    with writing_to(run):
+        save_model(model, folder, special)
+        tokenizer.save(folder)
+        layouts.write_json(
+            folder / layouts.MODEL_FILE,
+            {
+                "format": "novelkit-model",
+                "version": layouts.VERSION,
+                "novels": [novel["title"] for novel in data.header["novels"]],
+                "anchors": data.header["anchors"],
+                "step": best_step,
+                "scores": vars(scores),
+            },
+        )
     return scores

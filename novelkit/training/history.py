@@ -4,12 +4,14 @@ A killed run leaves lines of steps that its resume does again; a step may stand 
 the later line counts. A line torn by a kill has no newline and is passed over.
 """
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 from novelkit import layouts
 from novelkit.errors import InputError
+from novelkit.training.disk import writing_to
 
 Record = dict[str, Any]
 
@@ -23,17 +25,22 @@ class HistoryWriter:
     def __init__(self, run: Path) -> None:
         path = run / layouts.HISTORY_FILE
         torn = path.exists() and not path.read_bytes().endswith(b"\n") and path.stat().st_size
-        self._file = path.open("a", encoding="utf-8", newline="\n")
+        with writing_to(run):
+            self._file = path.open("a", encoding="utf-8", newline="\n")
+        self._run = run
         if torn:
             self._file.write("\n")
 
     def append(self, record: Record) -> None:
         """Write one line and hand it to the system, so that a kill of Python loses nothing."""
-        self._file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
-        self._file.flush()
+        with writing_to(self._run):
+            self._file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+            self._file.flush()
 
     def close(self) -> None:
-        self._file.close()
+        # `append` has flushed all that counts; a full disk, which it reported, fails here again.
+        with contextlib.suppress(OSError):
+            self._file.close()
 
 
 def read_history(run: Path) -> list[Record]:
@@ -42,7 +49,7 @@ def read_history(run: Path) -> list[Record]:
     if not path.is_file():
         raise InputError(f"{run} 里没有 {layouts.HISTORY_FILE}：这里还没有训练过，请检查路径。")
     by_step: dict[int, Record] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             record = json.loads(line)
             step = record["step"]

@@ -15,6 +15,8 @@ import torch
 
 from novelkit import layouts
 from novelkit.errors import InputError
+from novelkit.training.disk import writing_to
+from novelkit.training.schedule import Cycle
 
 
 @dataclass
@@ -40,10 +42,11 @@ class Ledger:
 
     def save(self) -> None:
         values = {name: value for name, value in asdict(self).items() if name in _FIELDS}
-        layouts.write_json(
-            self.run / layouts.RUN_FILE,
-            {"format": "novelkit-run", "version": layouts.VERSION, **values},
-        )
+        with writing_to(self.run):
+            layouts.write_json(
+                self.run / layouts.RUN_FILE,
+                {"format": "novelkit-run", "version": layouts.VERSION, **values},
+            )
 
     def decide(self, step: int, kind: str, value: Any, reason: str) -> None:
         """Write down a choice that takes effect after `step`."""
@@ -53,6 +56,12 @@ class Ledger:
     def decided(self, kind: str) -> dict[str, Any] | None:
         """The latest choice of this kind."""
         return next((item for item in reversed(self.decisions) if item["kind"] == kind), None)
+
+    def cycle_at(self, step: int) -> Cycle | None:
+        """The latest cycle that has begun by `step`: a resume may go back behind a later one."""
+        chosen = [item["value"] for item in self.decisions if item["kind"] == "cycle"]
+        begun = [value for value in chosen if value["start"] <= step]
+        return Cycle(**begun[-1]) if begun else None
 
     def open_session(self, resumed_from: int | None, device: str) -> int:
         """Note that a process begins to work; returns the session's number, from 1."""

@@ -27,9 +27,14 @@ class Cycle:
         cooldown = round((end - self.start) * cooldown_share)
         return replace(self, cooldown_start=end - cooldown, end=end)
 
-    def cool_down_after(self, step: int, cooldown_share: float) -> "Cycle":
-        """End the stable part after `step`; the cooldown takes its share of the whole cycle."""
-        length = max(1, round((step - self.start) * cooldown_share / (1 - cooldown_share)))
+    def cool_down_after(self, step: int, cooldown_share: float, since: int = 0) -> "Cycle":
+        """End the stable part after `step`; the cooldown takes its share of the whole cycle.
+
+        `since` is the step at which the clock was set, where that is later than the start: the
+        minutes that are left allow a share of the steps that it has seen.
+        """
+        steps = step - max(self.start, since)
+        length = max(1, round(steps * cooldown_share / (1 - cooldown_share)))
         return replace(self, cooldown_start=step, end=step + length)
 
 

@@ -1,5 +1,6 @@
 """Everything that a run carries from step to step, into a checkpoint and out of it."""
 
+import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from novelkit import checkpoint, layouts
+from novelkit.training.disk import writing_to
 from novelkit.training.optimizers import load_state_tensors, state_tensors
 from novelkit.training.step import Learner
 
@@ -34,21 +36,32 @@ def save_state(run: Path, state: State, learner: Learner, keep: int) -> None:
     header = {"format": _FORMAT, "version": layouts.VERSION, "state": asdict(state)}
     tensors = state_tensors(learner.model, learner.optimizers)
     parent = run / layouts.CHECKPOINTS_FOLDER
-    checkpoint.write_checkpoint(
-        parent,
-        state.step,
-        {
-            "model.safetensors": lambda path: save_file(weights(learner), path),
-            "optimizer.safetensors": lambda path: save_file(tensors, path),
-            "random.safetensors": lambda path: save_file(_random_state(), path),
-            "state.json": lambda path: layouts.write_json(path, header),
-        },
-    )
-    checkpoint.keep_newest(parent, keep)
-    # A resume goes back to this checkpoint at most, so only its best weights are still needed.
+    with writing_to(run):
+        checkpoint.write_checkpoint(
+            parent,
+            state.step,
+            {
+                "model.safetensors": lambda path: save_file(weights(learner), path),
+                "optimizer.safetensors": lambda path: save_file(tensors, path),
+                "random.safetensors": lambda path: save_file(_random_state(), path),
+                "state.json": lambda path: layouts.write_json(path, header),
+            },
+        )
+    checkpoint.keep_newest(parent, keep, state.step)
+    # Should this checkpoint be damaged, a resume goes back to an older one and its best weights.
+    needed = {_best_step(folder) for folder in checkpoint.list_checkpoints(parent)}
     for folder in checkpoint.list_checkpoints(run / layouts.BEST_FOLDER):
-        if checkpoint.checkpoint_step(folder) != state.best_step:
+        if checkpoint.checkpoint_step(folder) not in needed:
             checkpoint.delete(folder)
+
+
+def _best_step(folder: Path) -> int | None:
+    """Which best weights a checkpoint counts on; None if it has none or cannot be read."""
+    try:
+        header = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        return header["state"]["best_step"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def load_state(folder: Path, learner: Learner) -> State:
@@ -65,11 +78,12 @@ def load_state(folder: Path, learner: Learner) -> State:
 
 def save_best(run: Path, state: State, learner: Learner) -> None:
     """Keep the weights of the best evaluation so far."""
-    checkpoint.write_checkpoint(
-        run / layouts.BEST_FOLDER,
-        state.step,
-        {"model.safetensors": lambda path: save_file(weights(learner), path)},
-    )
+    with writing_to(run):
+        checkpoint.write_checkpoint(
+            run / layouts.BEST_FOLDER,
+            state.step,
+            {"model.safetensors": lambda path: save_file(weights(learner), path)},
+        )
 
 
 def weights(learner: Learner) -> dict[str, Tensor]:
@@ -82,6 +96,8 @@ def _random_state() -> dict[str, Tensor]:
     state = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         state["cuda"] = torch.cuda.get_rng_state()
+    if torch.backends.mps.is_available():
+        state["mps"] = torch.mps.get_rng_state()
     return state
 
 
@@ -89,3 +105,5 @@ def _restore_random_state(state: dict[str, Tensor]) -> None:
     torch.set_rng_state(state["cpu"])
     if "cuda" in state and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["cuda"])
+    if "mps" in state and torch.backends.mps.is_available():
+        torch.mps.set_rng_state(state["mps"])

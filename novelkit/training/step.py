@@ -4,6 +4,7 @@ The loss of a step is the mean over every target token of the step, over all of 
 the last micro-batch alone would swing more than the training does.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -50,11 +51,13 @@ class Learner:
             means.append(loss.item() / max(1, int((targets != IGNORED).sum())))
         scale = self.scaler.get_scale()
         norm = self._apply_gradients()
+        finite = math.isfinite(norm)
         record: Record = {
             "loss": total / count,
             "learning_rate": learning_rate,
-            "gradient_norm": norm,
-            "clipped": norm > self.config.gradient_clip,
+            # JSON has no infinity: null where the gradients overflowed and the step was left out.
+            "gradient_norm": norm if finite else None,
+            "clipped": finite and norm > self.config.gradient_clip,
             "tokens": count,
             "epoch": batch.epoch,
             "position": batch.position,
@@ -62,7 +65,7 @@ class Learner:
         if len(means) > 1:
             record["micro_batch_losses"] = means
         if self.scaler.is_enabled():
-            record["scale"], record["skipped"] = scale, self.scaler.get_scale() < scale
+            record["scale"], record["skipped"] = scale, not finite
         return record
 
     def _micro_batches(self, batch: Batch) -> list[tuple[Tensor, Tensor]]:
@@ -77,14 +80,17 @@ class Learner:
             return self.model.loss(inputs, targets)
 
     def _apply_gradients(self) -> float:
-        """Clip and step; returns the norm before clipping."""
+        """Clip and step, or leave the step out if a gradient is no number; returns the norm."""
         # Unscaled first, or the clip would act on gradients that fp16 made thousands of times
         # larger.
         for optimizer in self.optimizers.values():
             self.scaler.unscale_(optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
-        for optimizer in self.optimizers.values():
-            self.scaler.step(optimizer)
+        # The scaler asks each optimizer alone, but one overflow spoils all: the clip has by now
+        # multiplied every gradient by max_norm / inf or NaN.
+        if math.isfinite(norm):
+            for optimizer in self.optimizers.values():
+                self.scaler.step(optimizer)
         self.scaler.update()
         for optimizer in self.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
