@@ -49,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(2, error)
     except WorkError as error:
         return _complain(1, error)
+    except UnicodeEncodeError:
+        return _complain(2, "路径里有不是 UTF-8 的文件名，写不进记录：请先把文件改名再试。")
     except MemoryError:
         return _complain(1, "内存不够：请关掉别的程序，或换小一些的文件、模型。")
     except ModuleNotFoundError as error:
@@ -82,7 +84,7 @@ def _reconfigure(stream: TextIO, **settings: str) -> None:
 # What the user can change by another path or permission; anything else is failed work.
 _BAD_PATHS = {
     errno.ENOENT: "没有找到 {}：请检查路径。",
-    errno.ENOTDIR: "{} 的上一级是文件，不是文件夹：请换一个路径。",
+    errno.ENOTDIR: "{} 或它的上一级是一个文件，不是文件夹：请换一个路径。",
     errno.EISDIR: "{} 是文件夹，这里要一个文件：请换一个路径。",
     errno.EEXIST: "{} 已经存在，但不是文件夹：请换一个名字。",
     errno.EACCES: "没有权限读写 {}：请检查权限，或换一个文件夹。",

@@ -6,6 +6,7 @@ one experiment to do next. What a curve cannot tell is listed as unchecked. Acti
 full list of causes are not here yet.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ OVERFITTING_SHARE = 0.03
 SWING_NATS = 0.35
 # A loss that a resume lifts by this much was not resumed but begun again.
 RESTART_NATS = 1.0
+# Within so many steps a healthy run may still be on its way down to the unigram line.
+EARLY_STEPS = 100
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,11 @@ def diagnose_history(history: Sequence[Record], data: dict[str, Any]) -> Diagnos
         return Diagnosis((), tuple(unchecked))
     if len(curve.validation) < 2:
         unchecked.insert(0, f"过拟合：只有 {len(curve.validation)} 次验证，无从比较")
-    rules = (_restarted, _not_learning, _diverged, _swings, _overfits, _unfinished)
-    findings = [finding for rule in rules if (finding := rule(curve, anchors))]
+    restarted = _restarted(curve, anchors)
+    # A curve with a break in it fools every rule that looks at its whole.
+    rules = () if restarted else (_not_learning, _diverged, _swings, _overfits, _unfinished)
+    findings = [restarted] if restarted else []
+    findings += [finding for rule in rules if (finding := rule(curve, anchors))]
     if not findings:
         findings.append(_healthy(curve, anchors))
     findings.sort(key=lambda finding: -finding.confidence)
@@ -89,7 +95,7 @@ class _Curve:
     validation: np.ndarray
     sessions: np.ndarray
     clipped: float
-    learning_rate: float
+    learning_rates: np.ndarray
 
     @classmethod
     def of(cls, history: Sequence[Record], tokens_per_character: dict[str, float]) -> "_Curve":
@@ -105,8 +111,25 @@ class _Curve:
             * tokens_per_character["validation"],
             sessions=np.array([record.get("session", 1) for record in history]),
             clipped=float(np.mean([record.get("clipped", False) for record in history] or [0])),
-            learning_rate=max((record.get("learning_rate", 0.0) for record in history), default=0),
+            learning_rates=np.array([record.get("learning_rate", 0.0) for record in history]),
         )
+
+    @property
+    def learning_rate(self) -> float:
+        """The highest learning rate of the run."""
+        return float(self.learning_rates.max())
+
+    @property
+    def cooldown_start(self) -> int:
+        """The last step at the highest learning rate; the run's last step without a cooldown."""
+        return int(self.steps[np.flatnonzero(self.learning_rates >= 0.99 * self.learning_rate)[-1]])
+
+    @property
+    def still_falling(self) -> bool:
+        """Whether the last third of the run lies below the third before it by more than noise."""
+        third = len(self.loss) // 3
+        fall = np.median(self.loss[-2 * third : -third]) - np.median(self.loss[-third:])
+        return float(fall) > max(0.2, self.swing)
 
     @property
     def last(self) -> float:
@@ -115,10 +138,19 @@ class _Curve:
 
     @property
     def swing(self) -> float:
-        """Robust spread of the steps around the smooth line: 1.4826 x MAD, a normal's sd."""
-        residual = self.loss - self.smooth
-        late = residual[len(residual) // 4 :]
-        return float(1.4826 * np.median(np.abs(late - np.median(late))))
+        """Robust spread of the steps, around the smooth line or from one to the next.
+
+        A line that leaps up and down at every step has a running median that leaps with it, and
+        only the differences see it; independent noise gives both the same value.
+        """
+        late = len(self.loss) // 4
+        around = _spread((self.loss - self.smooth)[late:])
+        return max(around, _spread(np.diff(self.loss[late:])) / math.sqrt(2))
+
+
+def _spread(values: np.ndarray) -> float:
+    """1.4826 x the median absolute deviation: a normal distribution's standard deviation."""
+    return float(1.4826 * np.median(np.abs(values - np.median(values))))
 
 
 def running_median(values: np.ndarray, window: int | None = None) -> np.ndarray:
@@ -149,6 +181,8 @@ def _restarted(curve: _Curve, anchors: dict[str, float]) -> Finding | None:
 def _not_learning(curve: _Curve, anchors: dict[str, float]) -> Finding | None:
     if curve.last < 0.98 * anchors["unigram"]:
         return None
+    if curve.still_falling and len(curve.loss) < EARLY_STEPS:
+        return None
     return Finding(
         "not_learning",
         "没有学到上下文：损失停在单字频率线上",
@@ -163,7 +197,8 @@ def _not_learning(curve: _Curve, anchors: dict[str, float]) -> Finding | None:
 
 def _diverged(curve: _Curve, anchors: dict[str, float]) -> Finding | None:
     best = float(curve.smooth.min())
-    if curve.last - best < 0.5:
+    # The lowest point of a line that swings lies below its end by chance.
+    if curve.last - best < max(0.5, 2 * curve.swing):
         return None
     at = int(curve.steps[int(curve.smooth.argmin())])
     return Finding(
@@ -213,18 +248,21 @@ def _overfits(curve: _Curve, anchors: dict[str, float]) -> Finding | None:
 
 
 def _unfinished(curve: _Curve, anchors: dict[str, float]) -> Finding | None:
+    title = "还没训练完：损失仍在下降"
+    experiment = "加 --resume 和更大的 --max-steps 继续训练"
+    if curve.last >= 0.98 * anchors["unigram"] and curve.still_falling:
+        if len(curve.loss) >= EARLY_STEPS:
+            return None  # `_not_learning` has said so
+        line = f"才 {len(curve.loss)} 步，训练损失 {curve.last:.2f}，还在快速下降"
+        return Finding("unfinished", title, 0.7, (line,), experiment)
     if len(curve.validation) < 3 or curve.validation.argmin() != len(curve.validation) - 1:
         return None
-    gain = curve.validation[-3] - curve.validation[-1]
-    if gain < 0.01 * curve.validation[-1]:
+    # The cooldown makes every loss fall: what counts is whether it fell before.
+    steady = curve.validation[curve.validation_steps <= curve.cooldown_start]
+    if len(steady) < 3 or (gain := steady[-3] - steady[-1]) < 0.01 * steady[-1]:
         return None
-    return Finding(
-        "unfinished",
-        "还没训练完：验证损失仍在下降",
-        0.7,
-        (f"最后两次验证之间又降了 {gain:.2f}，最低点就是最后一步",),
-        "加 --resume 和更大的 --max-steps 继续训练",
-    )
+    line = f"学习率下降之前的最后三次验证又降了 {gain:.2f}，最低点就是最后一步"
+    return Finding("unfinished", title, 0.7, (line,), experiment)
 
 
 def _healthy(curve: _Curve, anchors: dict[str, float]) -> Finding:

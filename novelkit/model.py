@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from novelkit import layouts
@@ -237,8 +237,12 @@ def save_model(model: GPT2, folder: Path, special_tokens: dict[str, int] | None 
     folder.mkdir(parents=True, exist_ok=True)
     config, special = model.config, special_tokens or {}
     temporary = folder / ".model.safetensors.tmp"
-    save_file(state_for_transformers(model), temporary, metadata={"format": "pt"})
-    temporary.replace(folder / "model.safetensors")
+    try:
+        # Not `save_file`, whose files only their owner may read: a model is there to be shared.
+        temporary.write_bytes(save(state_for_transformers(model), metadata={"format": "pt"}))
+        temporary.replace(folder / "model.safetensors")
+    finally:
+        temporary.unlink(missing_ok=True)
     layouts.write_json(
         folder / "config.json",
         {

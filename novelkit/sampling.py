@@ -129,25 +129,26 @@ def generate(
     random = torch.Generator().manual_seed(config.seed)
     decoder, written = StreamDecoder(tokenizer), 0
     # A character spelled in bytes takes up to four tokens.
-    for _ in range(4 * config.length):
+    tokens = 4 * config.length
+    for count in range(1, tokens + 1):
         logits = reader.next_logits()
         allowed = logits if config.rare_characters else without_bytes(logits)
         probabilities = next_token_probabilities(allowed, config)
         token = int(torch.multinomial(probabilities, 1, generator=random))
-        if token == tokenizer.end_of_text:
-            break
         text = decoder.push(token)
         # A new chapter stands apart from what comes before it.
         text += "\n" if token == tokenizer.chapter else ""
+        if count == tokens or written + len(text) + decoder.complete >= config.length:
+            text += decoder.finish()
         text = text[: config.length - written]
         written += len(text)
-        yield Piece(text, token, *_score(logits, token))
-        if written >= config.length:
+        ended = token == tokenizer.end_of_text
+        # The end itself is no text, but it lets go of bytes that were held back.
+        if text or not ended:
+            yield Piece(text, token, *_score(logits, token))
+        if ended or written >= config.length:
             return
         reader.append(token)
-    rest = decoder.finish()[: config.length - written]
-    if rest:
-        yield Piece(rest, token, 1.0, 1)
 
 
 def _score(logits: Tensor, token: int) -> tuple[float, int]:

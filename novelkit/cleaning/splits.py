@@ -14,6 +14,8 @@ from novelkit.errors import InputError
 # A share of 1/12 on each side: 12 chapters give 10/1/1, 120 give 100/10/10.
 HELD_OUT_SHARE = 1 / 12
 MINIMUM_CHAPTERS = 5
+# A held-out part of fewer characters says nothing: about two pages.
+MINIMUM_CHARACTERS = 300
 # Without chapters the cut falls inside a scene; a gap of this many characters (the longest
 # context that we train) keeps a training block from running up to the first held-out character.
 GAP_CHARACTERS = 512
@@ -30,16 +32,30 @@ class Splits:
 
 
 def split_novel(novel: Novel) -> Splits:
-    """Split one book; under 5 chapters it is cut between paragraphs, with a gap."""
+    """Split one book; under 5 chapters, or of scraps, it is cut between paragraphs with a gap."""
     count = len(novel.chapters)
     if count < MINIMUM_CHAPTERS:
         return _split_paragraphs(novel)
-    held_out = max(1, round(count * HELD_OUT_SHARE))
+    test = _held_out(novel.chapters, count)
+    validation = _held_out(novel.chapters[:test], count)
+    if validation < count / 2:
+        return _split_paragraphs(novel)
     return Splits(
-        train=novel.chapters[: count - 2 * held_out],
-        validation=novel.chapters[count - 2 * held_out : count - held_out],
-        test=novel.chapters[count - held_out :],
+        train=novel.chapters[:validation],
+        validation=novel.chapters[validation:test],
+        test=novel.chapters[test:],
     )
+
+
+def _held_out(chapters: tuple[Chapter, ...], count: int) -> int:
+    """Where the last part of `chapters` begins: its share of `count`, or more if that is short.
+
+    Books end with afterwords of a few lines, on which nothing can be measured.
+    """
+    start = len(chapters) - max(1, round(count * HELD_OUT_SHARE))
+    while start > 0 and sum(part.characters for part in chapters[start:]) < MINIMUM_CHARACTERS:
+        start -= 1
+    return start
 
 
 def _split_paragraphs(novel: Novel) -> Splits:

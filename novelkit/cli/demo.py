@@ -18,7 +18,7 @@ from novelkit.cli.train import train_with_bar
 from novelkit.errors import InputError
 
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "novel" / "raw.txt"
-STEPS = 160
+STEPS = 200
 PROMPT_CHARACTERS = 60
 CONTINUATION_CHARACTERS = 200
 # Shorter shared passages are shown as well, so that "nothing was copied" can be believed.
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         return 130
     with _stage(output, "5/7 读损失曲线"):
         plot = options.out / "loss.png"
-        save_plot(result.run, plot)
+        save_plot(result.run, plot, f"《{header['novels'][0]['title']}》")
         diagnosis = print_diagnosis(output, result.run)
     with _stage(output, "6/7 和只数字频的模型比一比"):
         scores = _compare(output, header, result.scores.validation_loss, data)

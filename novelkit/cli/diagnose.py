@@ -39,7 +39,7 @@ def print_diagnosis(output: Output, run: Path) -> dict[str, Any]:
     return diagnosis.as_dict()
 
 
-def save_plot(run: Path, target: Path) -> None:
+def save_plot(run: Path, target: Path, title: str = "") -> None:
     """Draw the run's losses into a PNG; raises `InputError` for a run without a step."""
     from novelkit.layouts import RUN_FILE, read_header
     from novelkit.plots.training import plot_loss
@@ -52,7 +52,9 @@ def save_plot(run: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        plot_loss(history, ledger["data"], title=run.name).savefig(temporary, dpi=150, format="png")
+        plot_loss(history, ledger["data"], title or run.name).savefig(
+            temporary, dpi=150, format="png"
+        )
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

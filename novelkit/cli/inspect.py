@@ -7,7 +7,7 @@ from pathlib import Path
 
 from novelkit import encoding, layouts
 from novelkit.cli.output import Output
-from novelkit.cli.prepare import read_bytes
+from novelkit.cli.prepare import read_bytes, readable_name
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +27,8 @@ def run(options: argparse.Namespace) -> int:
     if options.repair:
         repair = encoding.repair(text)
         text, repaired = repair.text, repair.how
-    output.say(f"{options.file.name}：{detection.encoding}，把握 {detection.confidence:.0%}")
+    name = readable_name(options.file)
+    output.say(f"{name}：{detection.encoding}，把握 {detection.confidence:.0%}")
     for line in detection.evidence:
         output.say(f"  {line}")
     output.say(f"  共 {len(text):,} 个字符，坏处 {detection.damage} 处")

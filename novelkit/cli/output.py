@@ -3,11 +3,23 @@
 With `--json` stdout holds that object and nothing else; all that a person reads goes to stderr.
 """
 
+import errno
 import json
+import os
 import sys
+from pathlib import Path
 from typing import Any, TextIO
 
 from tqdm import tqdm
+
+
+def check_writable(folder: Path) -> None:
+    """Raise `OSError` now if `folder` cannot be made or written, rather than after long work."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 
 class Output:

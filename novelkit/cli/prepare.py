@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import hashlib
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +12,7 @@ from typing import Any
 
 from novelkit import __version__, encoding, layouts
 from novelkit.cleaning import CleaningReport, Novel, clean, write_jsonl
-from novelkit.cli.output import Output
+from novelkit.cli.output import Output, check_writable
 from novelkit.errors import InputError
 from novelkit.tokenizing import CharTokenizer, load_tokenizer, split_texts, write_data
 
@@ -55,6 +56,7 @@ def run(options: argparse.Namespace) -> int:
             "novels": [
                 {
                     **{key: novel[key] for key in ("title", "chapters", "characters")},
+                    "dropped": _dropped(options.out, novel["source"]),
                     **novel["source"],
                 }
                 for novel in header["novels"]
@@ -82,6 +84,7 @@ def prepare(inputs: Sequence[Path], out: Path, tokenizer: str, output: Output) -
     if existing:
         output.say(f"{out} 里的数据就是用这些文件做的，不必重做。")
         return {**existing, "reused": True}
+    check_writable(out)
     vocabulary = _tokenizer(tokenizer)
     cleaned: list[Cleaned] = []
     with output.bar("读取和清洗", total=len(files)) as bar:
@@ -177,11 +180,13 @@ def _existing(out: Path, fingerprint: str) -> dict[str, Any] | None:
         return None
     texts = [f"{name}.txt" for name in layouts.SPLITS]
     others = [out / name for name in ("tokenizer.json", "tokenizer_config.json", *texts)]
-    novels = list((out / layouts.NOVELS_FOLDER).glob("*.jsonl"))
+    novels = out / layouts.NOVELS_FOLDER
+    for novel in header["novels"]:
+        name = _novel_name(novel["source"])
+        others += [novels / f"{name}.jsonl", novels / f"{name}.report.json"]
     whole = (
         header.get("fingerprint") == fingerprint
         and all(path.is_file() for path in others)
-        and len(novels) == len(header["novels"])
         and all(
             (out / split["file"]).is_file()
             and hashlib.sha256((out / split["file"]).read_bytes()).hexdigest() == split["sha256"]
@@ -203,9 +208,8 @@ def _write_novels(out: Path, cleaned: Sequence[Cleaned]) -> None:
     (out / layouts.DATA_FILE).unlink(missing_ok=True)
     written = set()
     for item in cleaned:
-        # Two files of one name in different folders must not overwrite each other.
         source = item.novel.source
-        name = f"{Path(source['file']).stem}-{source['sha256'][:8]}"
+        name = _novel_name(source)
         write_jsonl(item.novel, folder / f"{name}.jsonl")
         layouts.write_json(
             folder / f"{name}.report.json",
@@ -216,6 +220,18 @@ def _write_novels(out: Path, cleaned: Sequence[Cleaned]) -> None:
         for path in folder.glob(pattern):
             if path.name not in written:
                 path.unlink()
+
+
+def _novel_name(source: dict[str, Any]) -> str:
+    # Two files of one name in different folders must not overwrite each other.
+    return f"{Path(source['file']).stem}-{source['sha256'][:8]}"
+
+
+def _dropped(out: Path, source: dict[str, Any]) -> dict[str, int]:
+    """Characters that each cleaning rule removed from a prepared novel, from its report."""
+    path = out / layouts.NOVELS_FOLDER / f"{_novel_name(source)}.report.json"
+    rules = json.loads(path.read_text(encoding="utf-8"))["cleaning"]["rules"]
+    return {rule["name"]: rule["removed_characters"] for rule in rules}
 
 
 def _summary(cleaned: Cleaned) -> str:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from novelkit.cli.output import Output
+from novelkit.cli.output import Output, check_writable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,10 +22,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from novelkit.layouts import DATA_FILE, read_header
     from novelkit.model import preset
+    from novelkit.tokenizing import load_tokenizer
     from novelkit.training import Budget, TrainConfig
 
     output = Output(options.json)
     vocabulary = read_header(options.data / DATA_FILE, "novelkit-data")["vocabulary"]
+    # Needed only when the model is exported: better missed now than after hours of training.
+    load_tokenizer(options.data)
+    check_writable(options.out)
     model = options.start_from or preset(options.preset, vocabulary)
     result = train_with_bar(
         output,
@@ -73,13 +77,15 @@ def train_with_bar(output: Output, **arguments: Any):
     with output.bar("训练", unit="步") as bar:
 
         def on_step(record: dict[str, Any], last_step: int | None) -> None:
+            if bar.total is None and bar.n == 0:
+                bar.initial = bar.n = record["step"] - 1  # the speed is that of this session
             bar.total = last_step
-            bar.n = record["step"]
             if "validation_loss" in record:
                 shown["验证"] = f"{record['validation_loss']:.3f}"
             speed = f"{record['tokens_per_second']:,}"
             shown.update({"损失": f"{record['loss']:.3f}", "token／秒": speed})
-            bar.set_postfix(shown)
+            bar.set_postfix(shown, refresh=False)
+            bar.update(record["step"] - bar.n)
 
         if minutes:
             output.say(f"训练 {minutes:g} 分钟。")

@@ -50,4 +50,4 @@ def _current_font_draws(text: str) -> bool:
         return False
     # Latin letters and symbols are left to the fallback font.
     chinese = "".join(char for char in text if char >= FIRST_CJK)
-    return has_glyphs(Path(file), chinese)
+    return not chinese or has_glyphs(Path(file), chinese)

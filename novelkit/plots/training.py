@@ -4,7 +4,7 @@ Every step is a point and nothing is averaged away: a smooth line lies over the 
 lines carry their names at the right edge, and a new session is marked where it began.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ ANCHOR_NAMES = {
     "trigram": ("前两字", "trigram"),
     "xz": ("xz 压缩", "xz"),
 }
+# About the height of a label in a plot that reaches up to ln V.
+CLOSE_NATS = 0.25
 
 
 def plot_loss(history: Sequence[dict[str, Any]], data: dict[str, Any], title: str = "") -> Figure:
@@ -36,14 +38,13 @@ def plot_loss(history: Sequence[dict[str, Any]], data: dict[str, Any], title: st
     evaluated = [record for record in history if "validation_loss" in record]
     if evaluated:
         _plot_validation(axes, evaluated, ratio["validation"])
-    for name, value in data["anchors"].items():
-        _draw_anchor(axes, label(*ANCHOR_NAMES[name]), value)
+    _draw_anchors(axes, data["anchors"])
     _mark_sessions(axes, history)
     axes.set_xlabel(label("步", "step"))
     axes.set_ylabel(label("损失（nats／字）", "loss (nats per character)"))
     axes.set_xlim(0, max(steps[-1], 1))
     axes.set_ylim(bottom=0)
-    axes.set_title(title, parse_math=False)
+    axes.set_title(label(title, ""), parse_math=False)
     axes.legend(loc="lower left", frameon=False)
     bits = axes.secondary_yaxis(
         "right", functions=(lambda nats: nats / np.log(2), lambda bits: bits * np.log(2))
@@ -59,28 +60,41 @@ def _plot_validation(axes: Axes, evaluated: Sequence[dict[str, Any]], ratio: flo
     name = label("验证（没见过的章节）", "validation (unseen chapters)")
     axes.plot(steps, losses, "o-", color="tab:orange", markersize=4, label=name)
     best = int(losses.argmin())
+    # Near the right edge the note would leave the picture or cover the names of the lines.
+    late = steps[best] > 0.8 * steps[-1]
     axes.annotate(
         label(f"最低 {losses[best]:.2f}", f"best {losses[best]:.2f}"),
         (steps[best], losses[best]),
         textcoords="offset points",
-        xytext=(0, 10),
-        ha="center",
+        xytext=(-4 if late else 0, -16),
+        ha="right" if late else "center",
         color="tab:orange",
     )
 
 
-def _draw_anchor(axes: Axes, name: str, value: float) -> None:
-    axes.axhline(value, color="0.6", linewidth=0.8, linestyle="--")
-    axes.text(
-        0.995,
-        value,
-        f"{name} {value:.2f}",
-        transform=axes.get_yaxis_transform(),
-        ha="right",
-        va="bottom",
-        fontsize=8,
-        color="0.4",
-    )
+def _draw_anchors(axes: Axes, anchors: Mapping[str, float]) -> None:
+    """A dashed line an anchor; lines too close to carry a name each share one."""
+    groups: list[list[str]] = []
+    for name in sorted(anchors, key=anchors.__getitem__):
+        value = anchors[name]
+        axes.axhline(value, color="0.6", linewidth=0.8, linestyle="--")
+        if groups and value - anchors[groups[-1][0]] < CLOSE_NATS:
+            groups[-1].append(name)
+        else:
+            groups.append([name])
+    for group in groups:
+        names = label("、", ", ").join(label(*ANCHOR_NAMES[name]) for name in group)
+        values = " / ".join(dict.fromkeys(f"{anchors[name]:.2f}" for name in group))
+        axes.text(
+            0.995,
+            anchors[group[-1]],
+            f"{names} {values}",
+            transform=axes.get_yaxis_transform(),
+            ha="right",
+            va="bottom",
+            fontsize=8,
+            color="0.4",
+        )
 
 
 def _mark_sessions(axes: Axes, history: Sequence[dict[str, Any]]) -> None:

@@ -172,6 +172,11 @@ class StreamDecoder:
         text = self.finish()
         return text + (self._tokens[token] if token >= FIRST_CHARACTER_ID else "")
 
+    @property
+    def complete(self) -> int:
+        """How many characters the bytes held back spell in full."""
+        return len(self._pending.decode("utf-8", errors="ignore"))
+
     def finish(self) -> str:
         """The text of the bytes held back; one U+FFFD a byte if they are no UTF-8."""
         pending, self._pending = bytes(self._pending), bytearray()

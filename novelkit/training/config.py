@@ -1,5 +1,6 @@
 """What a training run is told: its settings, which a resume must repeat, and its budget."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -42,7 +43,8 @@ class TrainConfig:
         for name in (*positive, "checkpoint_steps", "keep_checkpoints"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "至少是 1")
         for name in ("learning_rate", "gradient_clip", "checkpoint_minutes"):
-            _require(getattr(self, name) > 0, name, getattr(self, name), "必须大于 0")
+            value = getattr(self, name)
+            _require(0 < value < math.inf, name, value, "必须大于 0，而且是有限的数")
         for name in ("warmup_steps", "patience", "weight_decay", "seed"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "不能是负数")
         for name in ("beta1", "beta2", "cooldown_share"):
@@ -59,7 +61,10 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train: until the run has `max_steps` steps, or for `minutes` from now."""
+    """How long to train: until the run has `max_steps` steps, or for `minutes` from now.
+
+    Of two, the one that comes first; of none, 20 passes over the data, or what the run was told.
+    """
 
     max_steps: int | None = None
     minutes: float | None = None

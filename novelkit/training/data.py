@@ -72,7 +72,7 @@ class TrainingData:
             )
 
     def _check_file(self, split: str) -> None:
-        """Compare a split's file with the header: a run goes on with the same data or not at all."""
+        """Compare a split's file with the header: a run goes on with the same data only."""
         part = self.header["splits"][split]
         path = self.folder / part["file"]
         if not path.is_file():

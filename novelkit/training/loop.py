@@ -209,6 +209,9 @@ class _Run:
         step, cycle = self.state.step, self.ledger.cycle_at(self.state.step)
         if self.max_steps is None and self.minutes is None:
             self._plan_without_budget(cycle)
+        if self.minutes is not None:
+            # Before the cycle, whose end only these minutes will decide.
+            self.ledger.decide(step, "minutes", self.minutes, "这次训练的时间")
         end = self.max_steps
         if end is not None and step >= end:
             # Not written down: a run that has what was asked for keeps its plan.
@@ -225,8 +228,6 @@ class _Run:
             self.cycle = cycle
             self._grant_patience_again()
         if not self.finished:
-            if budget.minutes is not None:
-                self.ledger.decide(step, "minutes", budget.minutes, "这次训练的时间")
             self.ledger.open_session(self.resumed_from, self.learner.compute.device)
 
     def _plan_without_budget(self, cycle: Cycle | None) -> None:

@@ -62,13 +62,26 @@ def clean(notebook: nbformat.NotebookNode) -> None:
         }
     )
     for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            if output.output_type == "stream":
-                lines = output.text.split("\n")
-                output.text = "\n".join(line.rstrip("\r").split("\r")[-1] for line in lines)
         if cell.cell_type == "code":
+            cell.outputs = _merge_streams(cell.outputs)
             kept = [name for name in ("tags", "novelkit") if name in cell.metadata]
             cell.metadata = nbformat.from_dict({name: cell.metadata[name] for name in kept})
+
+
+def _merge_streams(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """Join what one stream printed in pieces; a carriage return overwrites its line."""
+    merged: list[nbformat.NotebookNode] = []
+    for output in outputs:
+        last = merged[-1] if merged else None
+        if output.output_type == "stream" and last and last.get("name") == output.name:
+            last.text += output.text
+        else:
+            merged.append(output)
+    for output in merged:
+        if output.output_type == "stream":
+            lines = output.text.split("\n")
+            output.text = "\n".join(line.rstrip("\r").split("\r")[-1] for line in lines)
+    return [output for output in merged if output.get("text", "-").strip()]
 
 
 def save(notebook: nbformat.NotebookNode, path: Path) -> None:

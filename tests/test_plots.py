@@ -1,0 +1,156 @@
+"""Figures: each one saves, with a Chinese font and without, and never draws a box for a letter."""
+
+import math
+import warnings
+
+import matplotlib
+import matplotlib.font_manager
+import pytest
+from matplotlib.figure import Figure
+
+from novelkit import environment
+from novelkit.environment import fonts
+from novelkit.plots.cleaning import plot_chapters, plot_removed
+from novelkit.plots.sampling import plot_next_character
+from novelkit.plots.training import plot_loss
+
+HAS_FONT = environment.find_chinese_font() is not None
+
+
+@pytest.fixture(params=["chinese", "none"], autouse=True)
+def font(request, monkeypatch):
+    """As on a machine with a Chinese font, and as in Colab, where there is none."""
+    if request.param == "chinese" and not HAS_FONT:
+        pytest.skip("no font with simplified Chinese here")
+    if request.param == "none":
+        manager = matplotlib.font_manager.fontManager
+        kept = [font for font in manager.ttflist if "DejaVu" in font.name]
+        monkeypatch.setattr(manager, "ttflist", kept)
+        monkeypatch.setattr(fonts, "BUNDLED", ())
+    with matplotlib.rc_context():
+        yield request.param
+
+
+def save(figure, path):
+    """The PNG's size; a missing glyph or any other warning is an error."""
+    assert isinstance(figure, Figure)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # A library's own open() without an encoding is not what is looked for here.
+        warnings.simplefilter("ignore", EncodingWarning)
+        figure.savefig(path, format="png")
+    content = path.read_bytes()
+    assert content.startswith(b"\x89PNG")
+    return len(content)
+
+
+def texts(figure):
+    figure.draw_without_rendering()
+    return [text.get_text() for text in figure.findobj(matplotlib.text.Text)]
+
+
+def history(steps=60, sessions=1):
+    return [
+        {
+            "step": step,
+            "loss": 3 + 4 * math.exp(-step / 20),
+            "session": 1 + (step > steps // 2) * (sessions - 1),
+            **({"validation_loss": 4 + 3 * math.exp(-step / 20)} if step % 10 == 0 else {}),
+        }
+        for step in range(1, steps + 1)
+    ]
+
+
+DATA = {
+    "tokens_per_character": {"train": 1.0, "validation": 1.1, "test": 1.1},
+    "anchors": {"uniform": 7.5, "unigram": 6.1, "bigram": 5.2, "trigram": 5.0, "xz": 5.3},
+}
+
+
+def test_the_chapters(tmp_path, font):
+    figure = plot_chapters(["第一章 雪", "", "第三章 ‘归’……——《路》"], [3000, 2500, 10])
+    assert save(figure, tmp_path / "chapters.png") > 5000
+    assert ("字数" in texts(figure)) == (font == "chinese")
+
+
+def test_hundreds_of_chapters_stay_readable(tmp_path):
+    figure = plot_chapters([f"第{i}章" for i in range(200)], list(range(200)))
+    assert save(figure, tmp_path / "chapters.png") > 5000
+    assert figure.get_size_inches()[1] >= 200 * 0.2
+
+
+@pytest.mark.parametrize("title", ["$x_{$", "价$100与$200", "a_b^c", "\\frac{$$", "%s {0}"])
+def test_a_title_is_no_formula(tmp_path, title):
+    figure = plot_chapters([title, "第二章"], [30, 40])
+    assert save(figure, tmp_path / "chapters.png") > 5000
+    assert save(plot_loss(history(), DATA, title), tmp_path / "loss.png") > 5000
+
+
+def test_a_rare_character_in_a_title_is_no_box(tmp_path, font):
+    figure = plot_chapters(["𠮷\U000323af", "第二章"], [30, 40])
+    assert save(figure, tmp_path / "chapters.png") > 5000
+    assert "chapter 1" in texts(figure)
+
+
+def test_common_punctuation_is_shown_as_itself(tmp_path):
+    """It stands before the East Asian blocks of Unicode and every font has it."""
+    figure = plot_next_character(["“", "…", "A", "\n"], [("T = 1", [0.4, 0.3, 0.2, 0.1])])
+    assert save(figure, tmp_path / "next.png") > 5000
+    shown = set(texts(figure))
+    assert {"“", "…", "A"} <= shown and "\n" not in shown
+
+
+def test_a_title_that_the_font_lacks_is_left_out(tmp_path, font):
+    figure = plot_loss(history(), DATA, "训练")
+    assert save(figure, tmp_path / "loss.png") > 5000
+    assert ("训练" in figure.axes[0].get_title()) == (font == "chinese")
+    assert plot_loss(history(), DATA, "run-1").axes[0].get_title() == "run-1"
+
+
+def test_what_was_removed(tmp_path, font):
+    removed = {"advertisements": ("广告", 120), "spaces": ("空格", 0)}
+    figure = plot_removed(removed)
+    assert save(figure, tmp_path / "removed.png") > 5000
+    assert ("广告" if font == "chinese" else "advertisements") in texts(figure)
+
+
+def test_the_loss(tmp_path, font):
+    figure = plot_loss(history(sessions=2), DATA, title="run")
+    assert save(figure, tmp_path / "loss.png") > 5000
+    shown = " ".join(texts(figure))
+    words = ("步", "比特／字", "恢复训练", "单字频率", "最低")
+    english = ("step", "bits per character", "resumed", "unigram", "best")
+    for word in words if font == "chinese" else english:
+        assert word in shown
+
+
+def test_the_loss_of_one_step_and_without_validation(tmp_path):
+    for records in (history(1), [{"step": 1, "loss": 7.0}], history(9)):
+        assert save(plot_loss(records, DATA), tmp_path / "loss.png") > 5000
+
+
+def test_the_losses_are_drawn_per_character(font):
+    data = {**DATA, "tokens_per_character": {"train": 2.0, "validation": 3.0}}
+    axes = plot_loss(history(20), data).axes[0]
+    points = axes.lines[0].get_ydata()
+    assert points[0] == pytest.approx(2 * history(20)[0]["loss"])
+    validation = next(line for line in axes.lines if line.get_marker() == "o")
+    assert validation.get_ydata()[0] == pytest.approx(3 * history(20)[9]["validation_loss"])
+
+
+@pytest.mark.parametrize(
+    "characters",
+    [
+        ["的", "了", "。", "\n"],
+        [" ", "\u3000", "\t", "\r"],
+        ["\x00", "\u200b", "\ue000", "\u2028"],
+        ["😀", "𠮷", "\U000323af", "…"],
+        ["$", "$", "_", "^"],
+        ["<|endoftext|>", "<0x41>", "é", "\\"],
+    ],
+)
+def test_the_next_character(tmp_path, characters):
+    rows = [("T = 0.5", [0.6, 0.2, 0.1, 0.1]), ("T = 2", [0.3, 0.3, 0.2, 0.2])]
+    figure = plot_next_character(characters, rows)
+    assert save(figure, tmp_path / "next.png") > 5000
+    assert len(figure.axes) == 2
