@@ -144,13 +144,14 @@ class _Curve:
         only the differences see it; independent noise gives both the same value.
         """
         late = len(self.loss) // 4
-        around = _spread((self.loss - self.smooth)[late:])
-        return max(around, _spread(np.diff(self.loss[late:])) / math.sqrt(2))
+        around = (self.loss - self.smooth)[late:]
+        leaps = np.diff(self.loss[late:]) / math.sqrt(2)
+        return max(_spread(around - np.median(around)), _spread(leaps))
 
 
 def _spread(values: np.ndarray) -> float:
-    """1.4826 x the median absolute deviation: a normal distribution's standard deviation."""
-    return float(1.4826 * np.median(np.abs(values - np.median(values))))
+    """1.4826 x the median distance from 0: a normal distribution's standard deviation."""
+    return float(1.4826 * np.median(np.abs(values)))
 
 
 def running_median(values: np.ndarray, window: int | None = None) -> np.ndarray:

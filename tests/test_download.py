@@ -380,3 +380,16 @@ def test_names_from_urls(url, name):
 
 def test_passwords_do_not_enter_the_record():
     assert without_credentials("https://me:secret@a.org/b.txt?c#d") == "https://a.org/b.txt?c"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such file names")
+def test_name_of_gbk_bytes_becomes_readable(tmp_path: Path):
+    """A zip made on Chinese Windows, unpacked on Linux, leaves names that are no UTF-8."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    raw = os.fsencode(folder) + b"/" + "红楼梦.txt".encode("gbk")
+    Path(os.fsdecode(raw)).write_bytes("话说".encode("gbk"))
+    found = download(os.fsdecode(raw), tmp_path / "out")
+    assert found.path.name == "红楼梦.txt"
+    record = (tmp_path / "out" / "红楼梦.txt.source.json").read_text(encoding="utf-8")
+    assert json.loads(record)["file"] == "红楼梦.txt"

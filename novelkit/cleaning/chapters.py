@@ -170,9 +170,11 @@ def find_headings_by_layout(lines: list[str]) -> dict[int, Heading]:
         if (index + 1 < len(lines) and not lines[index + 1].strip(_SPACES))
         and (order == 0 or filled[order - 1] < index - 1)
     ]
-    titles = {index: _plain_heading(lines[index]) for index in alone}
+    plain = {index: _plain_heading(lines[index]) for index in alone}
+    titles = {index: heading for index, heading in plain.items() if heading is not None}
     known = sum(index in found for index in alone)
-    if len(alone) < 2 or len(lines) - len(filled) > 0.25 * len(filled) or None in titles.values():
+    airy = len(lines) - len(filled) > 0.25 * len(filled)
+    if len(alone) < 2 or airy or len(titles) < len(alone):
         return found
     if known >= 0.8 * len(alone):
         return dict(sorted((titles | found).items()))
@@ -244,8 +246,8 @@ def split_chapters(text: str) -> tuple[Chapter, ...]:
     found = find_headings_by_layout(lines)
     volumes = volume_units(found)
     chapters: list[Chapter] = []
-    title, volume, paragraphs = "", "", []
-    bare = False
+    title, volume, bare = "", "", False
+    paragraphs: list[str] = []
 
     def close() -> None:
         if title or paragraphs:

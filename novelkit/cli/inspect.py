@@ -7,7 +7,8 @@ from pathlib import Path
 
 from novelkit import encoding, layouts
 from novelkit.cli.output import Output
-from novelkit.cli.prepare import read_bytes, readable_name
+from novelkit.cli.prepare import read_bytes
+from novelkit.download import readable_name
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     if options.repair:
         repair = encoding.repair(text)
         text, repaired = repair.text, repair.how
-    name = readable_name(options.file)
+    name = readable_name(options.file.name)
     output.say(f"{name}：{detection.encoding}，把握 {detection.confidence:.0%}")
     for line in detection.evidence:
         output.say(f"  {line}")

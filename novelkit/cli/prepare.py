@@ -1,10 +1,8 @@
 """`novelkit prepare FILE_OR_FOLDER... --out DATA`: raw files to chapters, vocabulary and ids."""
 
 import argparse
-import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 from novelkit import __version__, encoding, layouts
 from novelkit.cleaning import CleaningReport, Novel, clean, write_jsonl
 from novelkit.cli.output import Output, check_writable
+from novelkit.download import readable_name
 from novelkit.errors import InputError
 from novelkit.tokenizing import CharTokenizer, load_tokenizer, split_texts, write_data
 
@@ -118,24 +117,15 @@ def read_novel(file: Path, content: bytes) -> Cleaned:
     try:
         detection = encoding.detect(content)
         source = {
-            "file": readable_name(file),
+            "file": readable_name(file.name),
             "sha256": hashlib.sha256(content).hexdigest(),
             "encoding": detection.encoding,
             "damage": detection.damage,
         }
         novel, report = clean(encoding.decode(content, detection), source=source)
     except InputError as error:
-        raise InputError(f"{readable_name(file)}：{error}") from error
+        raise InputError(f"{readable_name(file.name)}：{error}") from error
     return Cleaned(novel, detection, report)
-
-
-def readable_name(file: Path) -> str:
-    """The file's name as text: names out of Chinese zip files are GBK bytes on Linux."""
-    raw = os.fsencode(file.name)
-    for codec in ("utf-8", "gb18030"):
-        with contextlib.suppress(UnicodeDecodeError):
-            return raw.decode(codec)
-    return raw.decode("utf-8", errors="replace")
 
 
 def _list_files(inputs: Sequence[Path], out: Path) -> list[Path]:
@@ -166,7 +156,7 @@ def _fingerprint(files: Sequence[Path], contents: Sequence[bytes], tokenizer: st
     if tokenizer != "char":
         parts.append(hashlib.sha256(read_bytes(Path(tokenizer) / "tokenizer.json")).hexdigest())
     for file, content in zip(files, contents, strict=True):
-        parts += [readable_name(file), hashlib.sha256(content).hexdigest()]
+        parts += [readable_name(file.name), hashlib.sha256(content).hexdigest()]
     return hashlib.sha256("\n".join(parts).encode("utf-8")).hexdigest()
 
 

@@ -24,10 +24,10 @@ from urllib.request import url2pathname
 
 from novelkit import __version__
 from novelkit.download.fetching import CHUNK_BYTES, Progress, fetch, write_chunks
-from novelkit.download.naming import safe_name
+from novelkit.download.naming import readable_name, safe_name
 from novelkit.errors import InputError, WorkError
 
-__all__ = ["RECORD_SUFFIX", "Download", "Progress", "download", "safe_name"]
+__all__ = ["RECORD_SUFFIX", "Download", "Progress", "download", "readable_name", "safe_name"]
 
 RECORD_SUFFIX = ".source.json"
 
@@ -131,7 +131,7 @@ def _copy(path: Path, temporary: Path, maximum_bytes: int, progress: Progress) -
             write_chunks(chunks, temporary, maximum_bytes, total, progress)
     except PermissionError as error:
         raise InputError(f"没有读取 {path} 的权限：请检查文件的权限。") from error
-    return {"name": path.name, "source": str(path.resolve())}
+    return {"name": readable_name(path.name), "source": readable_name(str(path.resolve()))}
 
 
 def _keep(temporary: Path, out: Path, name: str, facts: dict[str, Any]) -> Download:

@@ -3,6 +3,8 @@
 Does not touch the disk.
 """
 
+import contextlib
+import os
 import re
 import unicodedata
 from email.message import Message
@@ -29,6 +31,15 @@ def safe_name(name: str) -> str:
         stem, dot, suffix = name, "", ""
     room = LONGEST_NAME_BYTES - len((dot + suffix).encode("utf-8"))
     return stem.encode("utf-8")[:room].decode("utf-8", errors="ignore").rstrip(" .") + dot + suffix
+
+
+def readable_name(name: str) -> str:
+    """A local file's name as text: names out of Chinese zip files are GBK bytes on Linux."""
+    raw = os.fsencode(name)
+    for codec in ("utf-8", "gb18030"):
+        with contextlib.suppress(UnicodeDecodeError):
+            return raw.decode(codec)
+    return raw.decode("utf-8", errors="replace")
 
 
 def name_from_disposition(header: str) -> str:
