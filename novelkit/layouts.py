@@ -26,12 +26,14 @@ DATA (written by `prepare`, read by `train`)
 RUN (written by `train`, read by `diagnose`, `train --resume`)
     run.json              the ledger: {"format": "novelkit-run", "version": 1, "config", "model",
                            "data", "decisions": [{"step", "kind", "value", "reason"}],
-                           "sessions": [{"id", "started", "resumed_from", "ended", ...}]}
+                           "sessions": [{"id", "started", "resumed_from", "ended", ...}]};
+                          kinds of decisions: compute, cycle, minutes, patience
     history.jsonl         one line a step, append-only; after a resume a step may stand there
                           twice, and the later line counts (`training.history.read_history`)
     checkpoints/step-00000500/
-                          model.safetensors, optimizer.safetensors, state.json, and, written
-                          last, manifest.json with the size and sha256 of the others
+                          model.safetensors, optimizer.safetensors, random.safetensors,
+                          state.json, and, written last, manifest.json with the size and sha256
+                          of the others
     best/step-00000400/   model.safetensors and manifest.json of the best evaluation
     model/                the exported model folder
 

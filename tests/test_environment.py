@@ -301,7 +301,9 @@ def test_broken_seeding_is_noticed(monkeypatch):
 
 @pytest.fixture
 def plain_settings():
+    # Other tests of this process may have chosen a font already.
     with matplotlib.rc_context():
+        matplotlib.rcdefaults()
         yield
 
 

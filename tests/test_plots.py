@@ -27,7 +27,9 @@ def font(request, monkeypatch):
         kept = [font for font in manager.ttflist if "DejaVu" in font.name]
         monkeypatch.setattr(manager, "ttflist", kept)
         monkeypatch.setattr(fonts, "BUNDLED", ())
+    # Other tests of this process may have chosen a font already.
     with matplotlib.rc_context():
+        matplotlib.rcdefaults()
         yield request.param
 
 

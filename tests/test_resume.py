@@ -833,12 +833,14 @@ def test_the_decision_of_the_clock_is_obeyed_by_whoever_resumes(go, tmp_path):
 
 
 def test_a_clock_run_killed_before_its_decision_keeps_its_minutes(go, tmp_path):
+    # Long enough that a busy machine does eight steps before the clock decides.
     with pytest.raises(Killed):
-        go(tmp_path, budget=Budget(minutes=0.02), on_step=at_step(8, die))
+        go(tmp_path, budget=Budget(minutes=0.06), on_step=at_step(8, die))
+    assert len(decided_cycles(tmp_path)) == 1
     result = go(tmp_path, budget=Budget(), resume=True)
     assert result.resumed_from == 5
     assert (result.stopped, len(decided_cycles(tmp_path))) == ("finished", 2)
-    assert result.seconds < 6
+    assert result.seconds < 30
 
 
 def test_of_steps_and_minutes_the_first_to_come_ends_the_run(go, tmp_path):

@@ -91,7 +91,7 @@ def train_with_bar(output: Output, **arguments: Any):
             output.say(f"训练 {minutes:g} 分钟。")
         result = train(**arguments, on_step=on_step)
     for line in result.skipped:
-        output.say(f"跳过检查点 {line}")
+        output.say(line)
     if result.resumed_from is not None:
         output.say(f"从第 {result.resumed_from} 步的检查点继续。")
     output.say(f"{STOPPED[result.stopped]}：共 {result.steps} 步，最好的是第 {result.best_step} 步")
