@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
         save_plot(result.run, plot, f"《{header['novels'][0]['title']}》")
         diagnosis = print_diagnosis(output, result.run)
     with _stage(output, "6/7 和只数字频的模型比一比"):
-        scores = _compare(output, header, result.scores.validation_loss, data)
+        scores = _compare(output, data, result.scores.test_bits_per_character)
     with _stage(output, "7/7 续写一个没见过的章节"):
         continuation = options.out / "continuation.txt"
         written = _continue(output, data, result.model, continuation, options.seed)
@@ -177,29 +177,24 @@ def _unfinished_end(run: Path) -> int | None:
     return cycle["value"]["end"] if cycle and interrupted else None
 
 
-def _compare(
-    output: Output, header: dict[str, Any], validation_loss: float, data: Path
-) -> dict[str, float]:
-    """Bits per character on the unseen validation chapter, against counts of characters."""
+def _compare(output: Output, data: Path, model: float) -> dict[str, float]:
+    """Bits per character on the test chapter, which chose nothing, against counted characters."""
     import math
 
-    from novelkit.training.data import TrainingData
+    from novelkit import scores
 
-    model = TrainingData.read(data).bits_per_character("validation", validation_loss)
-    anchors = {name: value / math.log(2) for name, value in header["anchors"].items()}
+    texts = [(data / f"{name}.txt").read_text(encoding="utf-8") for name in ("train", "test")]
+    anchors = scores.measure_anchors(*texts).as_dict()
+    bits = {name: value / math.log(2) for name, value in anchors.items()}
     rows = {
-        "随机猜": anchors["uniform"],
-        "只数单字（unigram）": anchors["unigram"],
-        "看前两字（trigram）": anchors["trigram"],
+        "随机猜": bits["uniform"],
+        "只数单字（unigram）": bits["unigram"],
+        "看前两字（trigram）": bits["trigram"],
         "这个 GPT-2": model,
     }
-    for name, bits in rows.items():
-        output.say(f"  {'█' * round(bits * 3)} {bits:.2f} 比特／字  {name}")
-    return {
-        "bits_per_character": model,
-        "unigram": anchors["unigram"],
-        "trigram": anchors["trigram"],
-    }
+    for name, value in rows.items():
+        output.say(f"  {'█' * round(value * 3)} {value:.2f} 比特／字  {name}")
+    return {"bits_per_character": model, "unigram": bits["unigram"], "trigram": bits["trigram"]}
 
 
 def _continue(output: Output, data: Path, model: Path, target: Path, seed: int) -> dict[str, Any]:
