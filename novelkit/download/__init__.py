@@ -80,7 +80,7 @@ def _usable_folder(out: Path) -> Path:
             return out
     except OSError as error:
         raise InputError(
-            f"不能写入文件夹 {out}（{error.strerror}）：请换一个可以写的文件夹。"
+            f"不能写入文件夹 {out}：请检查路径和权限，或换一个可以写的文件夹。"
         ) from error
 
 

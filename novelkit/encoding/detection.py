@@ -200,7 +200,7 @@ def _refuse_signature(data: bytes) -> None:
     for signature, kind in _BINARY_SIGNATURES.items():
         # The two letters MZ may begin an English text, a program has NULs close behind.
         if data.startswith(signature) and (signature != b"MZ" or b"\0" in data[:64]):
-            raise InputError(f"这是{kind}，不是文本文件：请先取出里面的文字，存成 .txt 再试。")
+            raise InputError(f"不是文本文件（内容是{kind}）：请先取出里面的文字，存成 .txt 再试。")
 
 
 def _marked(data: bytes, encoding: str) -> list[Candidate]:
