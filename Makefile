@@ -12,7 +12,7 @@ demo: $(VENV)/installed
 test: $(VENV)/installed
 	$(RUN) -m pytest
 
-# Also what takes minutes: long training, every notebook, a browser.
+# Also what takes minutes: long training, every notebook.
 test-all: $(VENV)/installed
 	$(RUN) -m pytest -m ""
 
@@ -29,6 +29,8 @@ notebooks: $(VENV)/installed
 	$(RUN) tests/notebooks/execute.py --save
 
 $(VENV)/installed: constraints.txt requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "需要 Python 3.11 或更高，例如：make PYTHON=python3.12 demo"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet -c constraints.txt torch
 	$(RUN) -m pip install --quiet -c constraints.txt -e ".[local]"

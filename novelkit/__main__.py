@@ -7,32 +7,75 @@ import argparse
 import errno
 import io
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 from novelkit import __version__
 from novelkit.errors import InputError, WorkError
 
 COMMANDS = {
     "check": "检查这台机器：设备、精度、软件包、字体",
-    "download": "取来一本小说：网址或本地文件",
-    "inspect": "看一个文件是什么编码，凭什么这么说",
+    "download": "下载或复制一本小说：网址或本地文件",
+    "inspect": "看一个文件是什么编码，并列出依据",
     "prepare": "原始文件 → 章节 → 词表和训练数据",
     "train": "训练或继续训练一个 GPT-2",
     "diagnose": "读一次训练的损失曲线",
     "write": "用训练好的模型续写",
-    "links": "改写所有徽章和安装单元里的仓库地址",
+    "links": "改写所有徽章和准备单元格里的仓库地址",
     "demo": "用自带的小说走完全程",
 }
 
 
+# What argparse says, as regular expressions, since it has no other interface for it (3.11 to 3.14).
+_PHRASES = (
+    (r"the following arguments are required: (.+)", r"缺少 \1"),
+    (r"one of the arguments (.+) is required", r"\1 至少要给一个"),
+    (r"unrecognized arguments: (.+)", r"不认识 \1"),
+    (r"ambiguous option: (.+?) could match (.+)", r"\1 不明确，可能是 \2"),
+    (r"invalid int value: (.+)", r"\1 不是整数"),
+    (r"invalid float value: (.+)", r"\1 不是数"),
+    (r"invalid \S+ value: (.+)", r"\1 不能用在这里"),
+    (r"invalid choice: (.+) \(choose from (.+)\)", r"没有 \1，可选 \2"),
+    (r"expected one argument", "后面要跟一个值"),
+    (r"expected at most one argument", "后面最多跟一个值"),
+    (r"expected at least one argument", "后面至少要跟一个值"),
+    (r"expected (\d+) arguments?", r"后面要跟 \1 个值"),
+    (r"not allowed with argument (.+)", r"不能和 \1 一起用"),
+    (r"ignored explicit argument (.+)", r"后面不能带值 \1"),
+)
+
+
+def _in_chinese(message: str) -> str:
+    """A complaint of argparse in Chinese; one that is not in the table stays as it is."""
+    if found := re.fullmatch(r"argument (.+?): (.+)", message, re.DOTALL):
+        return f"{found[1]}：{_in_chinese(found[2])}"
+    for pattern, chinese in _PHRASES:
+        if found := re.fullmatch(pattern, message, re.DOTALL):
+            return found.expand(chinese)
+    return message
+
+
+class _Formatter(argparse.HelpFormatter):
+    """The help with its usage line in Chinese."""
+
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        super().add_usage(usage, actions, groups, "用法：" if prefix is None else prefix)
+
+
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaint is one line of Chinese."""
+    """An argument parser whose help and whose complaint, one line, are in Chinese."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(add_help=False, formatter_class=_Formatter, **settings)
+        self._positionals.title, self._optionals.title = "参数", "选项"
+        self.add_argument("-h", "--help", action="help", help="显示这份说明")
 
     def error(self, message: str) -> NoReturn:
-        self.exit(_complain(2, f"命令写得不对（{message}）。用 {self.prog} --help 看用法。"))
+        complaint = f"命令写得不对（{_in_chinese(message)}）。用 {self.prog} --help 看用法。"
+        self.exit(_complain(2, complaint))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

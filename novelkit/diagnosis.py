@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from novelkit import layouts
+from novelkit.scores import ANCHOR_NAMES, running_median
 from novelkit.training.history import Record, read_history
 
 # A curve of fewer steps says nothing about its trend.
@@ -65,8 +66,8 @@ def diagnose_history(history: Sequence[Record], data: dict[str, Any]) -> Diagnos
     """The same from records (see `training.history`) and a ledger's `data`, with its anchors."""
     curve, anchors = _Curve.of(history, data["tokens_per_character"]), data["anchors"]
     unchecked = [
-        "标签是否错位、生成时的词表是否与训练时相同：只看曲线看不出，要用模型重新打分",
-        "保留章节是否与训练文本重复：请看 data.json 的 preflight",
+        "标签是否错位、续写时的词表是否与训练时相同：只看曲线看不出，要用模型重新打分",
+        "留出的章节是否与训练文本重复：请看 data.json 的 preflight",
     ]
     if len(curve.loss) < MINIMUM_STEPS:
         unchecked.insert(0, f"趋势：只有 {len(curve.loss)} 步，至少要 {MINIMUM_STEPS} 步才看得出")
@@ -78,8 +79,8 @@ def diagnose_history(history: Sequence[Record], data: dict[str, Any]) -> Diagnos
     rules = () if restarted else (_not_learning, _diverged, _swings, _overfits, _unfinished)
     findings = [restarted] if restarted else []
     findings += [finding for rule in rules if (finding := rule(curve, anchors))]
-    if not findings:
-        findings.append(_healthy(curve, anchors))
+    if not findings and (healthy := _healthy(curve, anchors)):
+        findings.append(healthy)
     findings.sort(key=lambda finding: -finding.confidence)
     return Diagnosis(tuple(findings), tuple(unchecked))
 
@@ -99,6 +100,7 @@ class _Curve:
 
     @classmethod
     def of(cls, history: Sequence[Record], tokens_per_character: dict[str, float]) -> "_Curve":
+        """Records in nats per token, with each split's ratio of tokens to characters."""
         loss = np.array([record["loss"] for record in history], dtype=float)
         loss *= tokens_per_character["train"]
         evaluated = [record for record in history if "validation_loss" in record]
@@ -154,15 +156,6 @@ def _spread(values: np.ndarray) -> float:
     return float(1.4826 * np.median(np.abs(values)))
 
 
-def running_median(values: np.ndarray, window: int | None = None) -> np.ndarray:
-    """Median of each value's neighbours, same shape; a spike moves it less than it would a mean."""
-    window = window or max(5, len(values) // 20)
-    half = window // 2
-    return np.array(
-        [np.median(values[max(0, i - half) : i + half + 1]) for i in range(len(values))]
-    )
-
-
 def _restarted(curve: _Curve, anchors: dict[str, float]) -> Finding | None:
     boundaries = np.flatnonzero(np.diff(curve.sessions)) + 1
     for at in boundaries:
@@ -173,7 +166,7 @@ def _restarted(curve: _Curve, anchors: dict[str, float]) -> Finding | None:
                 "restarted",
                 "恢复训练时丢了权重，其实是从头开始",
                 0.9,
-                (f"第 {curve.steps[at]} 步换了一次会话，损失从 {before:.2f} 跳到 {after:.2f}",),
+                (f"第 {curve.steps[at]} 步是中断后恢复的，损失从 {before:.2f} 跳到 {after:.2f}",),
                 "检查 --out 是否还是原来的文件夹、checkpoints 里有没有完整的检查点，再加 --resume",
             )
     return None
@@ -189,10 +182,10 @@ def _not_learning(curve: _Curve, anchors: dict[str, float]) -> Finding | None:
         "没有学到上下文：损失停在单字频率线上",
         0.8,
         (
-            f"最后的损失 {curve.last:.2f}，只数单字频率也有 {anchors['unigram']:.2f}",
+            f"最后的损失 {curve.last:.2f} nats／字，只统计单字频率就有 {anchors['unigram']:.2f}",
             f"最高学习率 {curve.learning_rate:g}，梯度被裁剪的步数占 {curve.clipped:.0%}",
         ),
-        "把学习率乘以 0.1 和 10 各跑 100 步：太大和太小都会这样，看哪一边降得动",
+        "--learning-rate 乘以 0.1 和 10 各跑 100 步：太大和太小都会这样，看哪一边降得动",
     )
 
 
@@ -206,8 +199,8 @@ def _diverged(curve: _Curve, anchors: dict[str, float]) -> Finding | None:
         "diverged",
         "发散：训练损失降下去又升上来",
         0.8,
-        (f"训练损失在第 {at} 步到过 {best:.2f}，最后是 {curve.last:.2f}",),
-        f"学习率从 {curve.learning_rate:g} 减半重跑，看还升不升",
+        (f"训练损失第 {at} 步低到 {best:.2f} nats／字，最后是 {curve.last:.2f}",),
+        f"--learning-rate 从 {curve.learning_rate:g} 减半，重新训练，看还升不升",
     )
 
 
@@ -219,10 +212,10 @@ def _swings(curve: _Curve, anchors: dict[str, float]) -> Finding | None:
         "震荡：一步与一步差得太多",
         0.6,
         (
-            f"围绕平滑线的波动是 {curve.swing:.2f} nats（正常约 0.1）",
+            f"步与步之间的波动是 {curve.swing:.2f} nats／字（正常约 0.1）",
             f"梯度被裁剪的步数占 {curve.clipped:.0%}",
         ),
-        "把 batch_size 乘以 4、学习率不变跑 100 步：波动减半说明批太小，不变说明学习率太大",
+        "--batch-size 乘以 4、学习率不变，跑 100 步：波动减半说明批太小，不变说明学习率太大",
     )
 
 
@@ -232,7 +225,7 @@ def _overfits(curve: _Curve, anchors: dict[str, float]) -> Finding | None:
     best = int(curve.validation.argmin())
     rise = curve.validation[-1] / curve.validation[best] - 1
     gap = curve.validation[-1] - curve.last
-    at = int(curve.validation_steps[best])
+    at, lowest = int(curve.validation_steps[best]), curve.validation[best]
     training_then = float(curve.smooth[int(np.searchsorted(curve.steps, at))])
     if rise < OVERFITTING_SHARE or curve.last >= training_then:
         return None
@@ -241,10 +234,10 @@ def _overfits(curve: _Curve, anchors: dict[str, float]) -> Finding | None:
         "过拟合：开始背书，而不是学写",
         min(0.95, 0.6 + 5 * rise),
         (
-            f"验证损失第 {at} 步最低 {curve.validation[best]:.2f}，最后 {curve.validation[-1]:.2f}",
+            f"验证损失（nats／字）第 {at} 步最低 {lowest:.2f}，最后 {curve.validation[-1]:.2f}",
             f"同时训练损失从 {training_then:.2f} 降到 {curve.last:.2f}，两者相差 {gap:.2f}",
         ),
-        "用最好的那一步（导出的就是它）；想再低要更多文本，或加大 dropout、weight_decay",
+        "用最好的那一步（导出的就是它）；想再低，要更多文本，或加大 --dropout、--weight-decay",
     )
 
 
@@ -254,7 +247,10 @@ def _unfinished(curve: _Curve, anchors: dict[str, float]) -> Finding | None:
     if curve.last >= 0.98 * anchors["unigram"] and curve.still_falling:
         if len(curve.loss) >= EARLY_STEPS:
             return None  # `_not_learning` has said so
-        line = f"才 {len(curve.loss)} 步，训练损失 {curve.last:.2f}，还在快速下降"
+        line = f"才 {len(curve.loss)} 步，训练损失 {curve.last:.2f} nats／字，还在快速下降"
+        return Finding("unfinished", title, 0.7, (line,), experiment)
+    if len(curve.validation) < 3 and curve.still_falling:
+        line = f"只验证过 {len(curve.validation)} 次，训练损失 {curve.last:.2f} nats／字，还在下降"
         return Finding("unfinished", title, 0.7, (line,), experiment)
     if len(curve.validation) < 3 or curve.validation.argmin() != len(curve.validation) - 1:
         return None
@@ -266,13 +262,18 @@ def _unfinished(curve: _Curve, anchors: dict[str, float]) -> Finding | None:
     return Finding("unfinished", title, 0.7, (line,), experiment)
 
 
-def _healthy(curve: _Curve, anchors: dict[str, float]) -> Finding:
-    evidence = [f"训练损失 {curve.last:.2f}，步间波动 {curve.swing:.2f} nats"]
-    if len(curve.validation):
-        best = curve.validation.min()
-        below = [name for name in ("unigram", "bigram", "trigram") if best < anchors[name]]
-        lines = "、".join(below) or "没有一条"
-        evidence.append(f"验证损失最低 {best:.2f}，低于的参考线：{lines}")
+def _healthy(curve: _Curve, anchors: dict[str, float]) -> Finding | None:
+    if len(curve.validation) < 2:
+        return None  # nothing was found, and nothing could have been
+    best = curve.validation.min()
+    below = [ANCHOR_NAMES[name][0] for name, value in anchors.items() if best < value]
     return Finding(
-        "healthy", "没有发现毛病", 0.6, tuple(evidence), "续写一段保留的章节，再看抄了多少原文"
+        "healthy",
+        "没有发现毛病",
+        0.6,
+        (
+            f"训练损失 {curve.last:.2f} nats／字，步与步之间的波动 {curve.swing:.2f}",
+            f"验证损失最低 {best:.2f}，低于这些参考线：{'、'.join(below) or '一条也没有'}",
+        ),
+        "续写一段留出的章节，再看抄了多少原文",
     )

@@ -1,17 +1,32 @@
 """The layouts of the DATA, RUN and model folders: file names, keys and version numbers.
 
-This is the one place where they are written down. A reader refuses a version that it does not
-know, so a layout changes only together with its number. Every file is a standard format that
-other tools open: UTF-8 text, JSON, JSON Lines, `.npy`, `.safetensors`, `tokenizer.json`.
+This is the one place where they are written down; a test compares it with folders as they are
+written. A reader refuses a version that it does not know, so a layout changes only together with
+its number. Every file is a standard format that other tools open: UTF-8 text, JSON, JSON Lines,
+`.npy`, `.safetensors`, `tokenizer.json`.
+
+Download (written by `download`, beside the file NAME)
+    NAME.source.json      {"novelkit", "file", "source", "sha256", "bytes", "date",
+                           "final_url", "content_type"}
+                          the last two only of what came from a server
 
 DATA (written by `prepare`, read by `train`)
     data.json             {"format": "novelkit-data", "version": 1,
                            "tokenizer": "char", "tokenizer_sha256", "vocabulary",
-                           "novels": [{"title", "chapters", "characters", "file", ...}],
+                           "novels": [{"title", "chapters", "characters", "source":
+                                       {"file", "sha256", "encoding", "damage"}}],
                            "splits": {"train" | "validation" | "test":
                                       {"file", "sha256", "tokens", "characters", "chapters"}},
                            "anchors": {"uniform", "unigram", "bigram", "trigram", "xz"},
-                           "preflight": {...}}         anchors are in nats per character
+                           "preflight": {"lost_characters", "gap_characters",
+                                         "byte_fallback_characters": {"train", ...},
+                                         "paragraphs_in_train_and_held_out",
+                                         "replacement_characters": {"train", ...},
+                                         "tiny_preset": {"context", "batch_size",
+                                                         "blocks", "steps_per_epoch"}},
+                           "fingerprint"}
+                          anchors in nats per character; fingerprint: the sha256 of the inputs,
+                          by which `prepare` knows its own work again
     train.npy, validation.npy, test.npy
                           the token ids of a split as one 1-D array, uint16 or uint32, in reading
                           order; training maps it into memory and cuts it into blocks
@@ -19,21 +34,41 @@ DATA (written by `prepare`, read by `train`)
                           the text of each split, from which the ids were made
     tokenizer.json, tokenizer_config.json
                           the tokenizer, as `transformers.AutoTokenizer` loads it
-    novels/NAME.jsonl     one chapter a line (see `novelkit.cleaning.novel`)
+    novels/NAME.jsonl     {"novel", "chapter", "title", "volume", "paragraphs", "source"}
+                          one chapter a line (see `novelkit.cleaning.novel`)
     novels/NAME.report.json
+                          {"detection", "cleaning"}
                           how the encoding was found and what each cleaning rule removed
+    .preparing            {"novels"}
+                          there only while `prepare` works, or after it was killed: the folder is
+                          its own, and these files of novels/ are those of the data before
 
 RUN (written by `train`, read by `diagnose`, `train --resume`)
-    run.json              the ledger: {"format": "novelkit-run", "version": 1, "config", "model",
-                           "data", "decisions": [{"step", "kind", "value", "reason"}],
-                           "sessions": [{"id", "started", "resumed_from", "ended", ...}]};
+    run.json              {"format": "novelkit-run", "version": 1, "config", "model",
+                           "data": {"tokenizer", "train", "validation", "test",
+                                    "anchors": {"uniform", "unigram", "bigram", "trigram", "xz"},
+                                    "tokens_per_character": {"train", ...}},
+                           "decisions": [{"step", "kind", "value", "reason"}],
+                           "sessions": [{"id", "started", "resumed_from", "device", "torch",
+                                         "python", "ended", "last_step"}]}
+                          the ledger; data.train and the like are the sha256 of the splits;
                           kinds of decisions: compute, cycle, minutes, patience
-    history.jsonl         one line a step, append-only; after a resume a step may stand there
-                          twice, and the later line counts (`training.history.read_history`)
+    history.jsonl         {"step", "loss", "learning_rate", "gradient_norm", "clipped", "tokens",
+                           "epoch", "position", "tokens_seen", "seconds", "tokens_per_second",
+                           "session", "validation_loss", "bits_per_character"}
+                          one line a step, append-only; after a resume a step may stand there
+                          twice, and the later line counts (`training.history.read_history`);
+                          losses in nats per token; the last two only where it evaluated, and
+                          besides micro_batch_losses where a step takes its batch in parts, scale
+                          and skipped where float16 needs a gradient scaler
     checkpoints/step-00000500/
                           model.safetensors, optimizer.safetensors, random.safetensors,
-                          state.json, and, written last, manifest.json with the size and sha256
-                          of the others
+                          state.json, and, written last, manifest.json
+    state.json            {"format": "novelkit-state", "version": 1,
+                           "state": {"step", "tokens", "best_step", "best_loss", "last_loss",
+                                     "evaluations_without_gain", "scaler"}}
+    manifest.json         {"step", "files"}
+                          the size and the sha256 of each of the others
     best/step-00000400/   model.safetensors and manifest.json of the best evaluation
     model/                the exported model folder
 
@@ -41,11 +76,17 @@ Model folder (written by `train`, read by `write`, `AutoModelForCausalLM`, `Auto
     config.json, generation_config.json, model.safetensors
                           GPT-2 as `transformers.GPT2LMHeadModel` stores it
     tokenizer.json, tokenizer_config.json
-    novelkit.json         {"format": "novelkit-model", "version": 1, "novels", "scores", "step"}
+    novelkit.json         {"format": "novelkit-model", "version": 1, "novels", "step",
+                           "anchors": {"uniform", "unigram", "bigram", "trigram", "xz"},
+                           "weights_sha256",
+                           "scores": {"validation_loss", "validation_bits_per_character",
+                                      "test_loss", "test_bits_per_character"}}
 """
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,25 +103,67 @@ BEST_FOLDER = "best"
 MODEL_FOLDER = "model"
 NOVELS_FOLDER = "novels"
 SPLITS = ("train", "validation", "test")
-# What a header must hold besides its format and version, so that no reader meets a hole.
-REQUIRED_KEYS = {
-    "novelkit-data": ("tokenizer_sha256", "vocabulary", "novels", "splits", "anchors"),
-    "novelkit-run": ("config", "model", "data", "decisions", "sessions"),
+PREPARING_FILE = ".preparing"
+
+_NUMBER = (int, float)
+_ANCHORS = dict.fromkeys(("uniform", "unigram", "bigram", "trigram", "xz"), _NUMBER)
+_SPLIT = {"file": str, "sha256": str, "tokens": int, "characters": int, "chapters": int}
+# What a header must hold besides its format and version, so that no reader meets a hole: a dict
+# holds at least these keys, a list only such entries, and anything else is a type.
+SHAPES: dict[str, dict[str, Any]] = {
+    "novelkit-data": {
+        "tokenizer_sha256": str,
+        "vocabulary": int,
+        "novels": [{"title": str, "source": dict}],
+        "splits": dict.fromkeys(SPLITS, _SPLIT),
+        "anchors": _ANCHORS,
+    },
+    "novelkit-run": {
+        "config": dict,
+        "model": dict,
+        "data": {
+            "anchors": _ANCHORS,
+            "tokens_per_character": dict.fromkeys(SPLITS, _NUMBER),
+        },
+        "decisions": [{"step": int, "kind": str, "value": object, "reason": str}],
+        "sessions": [{"id": int}],
+    },
+    "novelkit-state": {"state": {"step": int}},
+    "novelkit-model": {"novels": list, "scores": dict},
 }
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place if the block succeeds, else vanishes.
+
+    It reaches the disk before the rename, so `path` is the old file or the whole new one. An
+    `OSError` names `path`, the only file that the user knows of.
+    """
+    # Cut, since a name that just fits would not fit with the additions.
+    temporary = path.with_name(f".{path.name[:50]}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        # Opened for writing: Windows flushes no other file.
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        if error.filename is None or Path(error.filename) == temporary:
+            error.filename = str(path)
+            del error.filename2
+        raise
+    finally:
+        # Where not even the temporary file could be made, its deletion fails in the same way.
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` so that the file is either the old one or the new one, never half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -104,7 +187,26 @@ def read_header(path: Path, format_name: str) -> dict[str, Any]:
         raise InputError(
             f"{path} 的版本是 {header.get('version')}，这个程序只认识 {VERSION}：请重新生成。"
         )
-    missing = [key for key in REQUIRED_KEYS.get(format_name, ()) if key not in header]
-    if missing:
-        raise InputError(f"{path} 缺少 {'、'.join(missing)}：文件不完整，请重新生成这个文件夹。")
+    holes = list(_holes(header, SHAPES.get(format_name, {})))
+    if holes:
+        raise InputError(
+            f"{path} 缺少 {'、'.join(holes[:5])}，或类型不对：文件不完整，请重新生成这个文件夹。"
+        )
     return header
+
+
+def _holes(value: Any, shape: Any, name: str = "") -> Iterator[str]:
+    """The dotted names of what `value` lacks, or holds as another type, to have this shape."""
+    kind = type(shape) if isinstance(shape, (dict, list)) else shape
+    if not isinstance(value, kind):
+        yield name
+    elif isinstance(shape, list):
+        for number, entry in enumerate(value):
+            yield from _holes(entry, shape[0], f"{name}[{number}]")
+    elif isinstance(shape, dict):
+        for key, part in shape.items():
+            place = f"{name}.{key}" if name else key
+            if key in value:
+                yield from _holes(value[key], part, place)
+            else:
+                yield place

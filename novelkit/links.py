@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from novelkit import __version__
+from novelkit import __version__, layouts
 from novelkit.errors import InputError
 
 READMES = ("README.md", "README.zh.md")
@@ -80,9 +80,7 @@ def rewrite(root: Path, repository: str, tag: str | None = None) -> list[Path]:
         if new != text:
             pending[file] = new
     for file, text in pending.items():
-        temporary = file.with_name(f".{file.name}.part")
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        temporary.replace(file)
+        layouts.write_text(file, text)
     return list(pending)
 
 

@@ -20,6 +20,15 @@ from novelkit.errors import InputError
 # pays for a character that it has never seen. CJK Unified Ideographs alone are 20,992.
 UNSEEN_CHARACTERS = 2**15
 
+# How figures and tables call the anchors, in Chinese and in English.
+ANCHOR_NAMES = {
+    "uniform": ("随机猜", "uniform"),
+    "unigram": ("单字频率", "unigram"),
+    "bigram": ("看前一字", "bigram"),
+    "trigram": ("看前两字", "trigram"),
+    "xz": ("xz 压缩", "xz"),
+}
+
 
 def bits_per_character(nats_per_token: float, tokens: int, characters: int) -> float:
     """Mean loss over `tokens` tokens that spell `characters` characters, in bits per character.
@@ -55,6 +64,15 @@ def measure_anchors(training: str, held_out: str) -> Anchors:
         bigram=bigram,
         trigram=trigram,
         xz=compressor_loss(training, held_out),
+    )
+
+
+def running_median(values: np.ndarray, window: int | None = None) -> np.ndarray:
+    """Median of each value's neighbours, same shape; a spike moves it less than it would a mean."""
+    window = window or max(5, len(values) // 20)
+    half = window // 2
+    return np.array(
+        [np.median(values[max(0, i - half) : i + half + 1]) for i in range(len(values))]
     )
 
 
@@ -121,7 +139,7 @@ def _interpolate(
 
 def _refuse_empty(training: str, held_out: str) -> None:
     if not training or not held_out:
-        raise InputError("训练文本或保留文本是空的，算不出参考线：请检查数据的划分。")
+        raise InputError("训练文本或留出的文本是空的，算不出参考线：请检查数据的划分。")
 
 
 def _keys(ids: np.ndarray, length: int, base: int) -> np.ndarray:

@@ -119,6 +119,15 @@ def test_detect_counts_the_planted_damage(maker, book, raw_bytes):
     assert all(raw_bytes[place] == 0xFF for place in planted)
 
 
+def test_the_bundled_novel_is_not_called_mojibake(raw_bytes):
+    files = [(FOLDER / "novel.txt"), *sorted((FOLDER / "chapters").glob("*.txt"))]
+    assert [detect(file.read_bytes()).mojibake for file in files] == [None] * len(files)
+    assert detect(raw_bytes).mojibake is None
+    # The same file opened in the wrong way and saved again, its damaged bytes included.
+    saved = detect(raw_bytes.decode("latin-1").encode())
+    assert (saved.encoding, saved.mojibake is not None) == ("utf-8", True)
+
+
 def test_every_chapter_comes_back(book, cleaned):
     title, chapters = book
     novel, _ = cleaned

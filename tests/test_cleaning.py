@@ -43,7 +43,7 @@ def book(chapters: int = 4) -> str:
 
 
 def apply(name: str, text: str) -> str:
-    return RULES[name].function(text)
+    return RULES[name].apply(text)
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -122,6 +122,72 @@ def test_advertisements_go(line):
 def test_story_lines_stay(line):
     text = "\n".join([*PROSE * 6, line, *PROSE * 6])
     assert apply("advertisements", text) == text
+
+
+NARRATED = (
+    "她在手机看书，不理人。",
+    "小说来自生活，他常说。",
+    "老师说24小时之内把照片删除。",
+    "车站的广播响了：本站开往北京的列车免费提供热水。",
+    "他把邮箱写在纸上：lihua@mail.com，让我有空写信。",
+    "请购买正版软件，老师说。",
+    "把这家店收藏起来，她说。",
+    "本文来自一位老读者，编辑在信的开头写道。",
+    "手机阅读伤眼睛，医生这样告诉她。",
+    "门口的牌子上写着：收藏本站台纪念票，请到窗口。",
+    "更多的小说还压在箱子底下，请他下载到新电脑里的只有这一部。",
+    "他的公司叫sina.com，租在四楼。",
+    "电子书是她自己制作的，封面上画着一只猫。",
+    "墙上的通知说，版权归作者所有，稿费另付。",
+    "仅供预览，经理说着把图纸卷了起来。",
+    "那时候人们把互联网叫做WWW，听起来像风声。",
+    "他在浏览器里输入www.example.com，按下回车，什么也没有。",
+)
+
+
+def test_what_a_narrator_may_write_stays_in_a_chapter():
+    body = "\n".join("\n".join([*PROSE, line]) for line in NARRATED)
+    text = f"第一章　雪夜\n\n{body}\n\n第二章　渡口\n\n{body.splitlines()[0]}"
+    text = text.replace("\n", "\n\n")
+    assert apply("advertisements", text) == text
+
+
+@pytest.mark.parametrize("line", NARRATED)
+def test_what_a_narrator_may_write_stays_in_the_smallest_file(line):
+    text = f"{PROSE[0]}\n{line}\n{PROSE[2]}"
+    assert apply("advertisements", text) == text
+
+
+def test_what_a_narrator_may_write_stays_in_a_row():
+    text = "\n".join(NARRATED)
+    assert apply("advertisements", text) == text
+
+
+def test_a_doubtful_phrase_counts_with_a_second_one_or_repeated():
+    pages = [f"{line}{n}" for n in range(20) for line in PROSE]
+    once = "\n".join([*pages[:60], "手机阅读更方便", *pages[60:]])
+    assert apply("advertisements", once) == once
+    for advertisement, times in (("手机阅读，请收藏本站", 1), ("手机阅读更方便", 3)):
+        dirty = list(pages)
+        for time in range(times):
+            dirty.insert(40 + 10 * time, advertisement)
+        assert apply("advertisements", "\n".join(dirty)) == "\n".join(pages)
+
+
+def test_a_doubtful_phrase_counts_beside_another_at_a_file_end():
+    pages = "\n".join(f"{line}{n}" for n in range(20) for line in PROSE)
+    block = "手机阅读更方便\n\n请购买正版图书！"
+    assert apply("advertisements", f"{block}\n{pages}").strip() == pages
+    assert apply("advertisements", f"{pages}\n{block}").strip() == pages
+
+
+def test_story_beside_an_advertisement_stays():
+    story = "第一章　免费的午餐\n学习使人忘记时间。\n他在灯下阅读那封信"
+    assert apply("advertisements", f"本书来自www.example.com\n{story}") == story
+
+
+def test_a_short_sentence_of_the_story_survives_the_address_after_it():
+    assert apply("advertisements", "他没有回头。www.example.com") == "他没有回头。"
 
 
 def test_an_advertisement_at_the_end_of_a_paragraph_takes_only_its_sentence():
@@ -284,6 +350,14 @@ def test_a_broken_sentence_is_no_heading():
     assert len(split_chapters(f"{book(2)}\n{broken}{PROSE[1]}")) == 2
 
 
+def test_sections_open_no_chapter_under_chapters_but_do_alone():
+    sections = "\n".join(f"第{n}节 甲\n{PROSE[0]}" for n in "一二")
+    nested = f"楔子\n{PROSE[2]}\n第一章 甲\n{sections}\n第二章 乙\n{sections}"
+    titles = [chapter.title for chapter in split_chapters(nested)]
+    assert titles == ["楔子", "第一章　甲", "第二章　乙"]
+    assert [chapter.title for chapter in split_chapters(sections)] == ["第一节　甲", "第二节　甲"]
+
+
 def test_volumes_stand_above_chapters():
     text = "\n".join(
         f"第{volume}卷 {name}\n第一章 甲\n{PROSE[0]}\n第二章 乙\n{PROSE[2]}"
@@ -389,6 +463,12 @@ def test_the_account_holds_for_anything(text):
     assert removed == len(text) - len(novel.text)
     again, _ = clean(novel.text)
     assert again.text.count("\ufffd") == novel.text.count("\ufffd") == text.count("\ufffd")
+
+
+def test_a_substitution_counts_every_change_and_shows_the_first_three():
+    _, report = clean("　　" + f"\n　　{PROSE[0]}" * 7, rules=["indentation"])
+    rule = report.rules[0]
+    assert (rule.changes, len(rule.examples)) == (8, 3)
 
 
 def test_rules_can_be_switched_off():

@@ -297,7 +297,7 @@ def test_the_same_book_under_one_name_in_two_folders(result, tmp_path):
     assert result("prepare", *files, "--out", tmp_path / "data")["reused"] is True
 
 
-@pytest.mark.parametrize("lost", ["data.json", "train.npy", "test.txt", "tokenizer.json", "novels"])
+@pytest.mark.parametrize("lost", ["train.npy", "test.txt", "tokenizer.json", "novels"])
 def test_what_is_missing_is_made_again(result, book, tmp_path, lost):
     out = tmp_path / "data"
     result("prepare", book, "--out", out)
@@ -331,7 +331,162 @@ def test_a_folder_of_books_less_its_own_data_and_hidden_files(result, tmp_path):
     for _ in range(2):
         found = result("prepare", folder, "--out", folder / "data")
         assert [novel["file"] for novel in found["novels"]] == ["a.txt", "b.TXT"]
-        (folder / "data" / layouts.DATA_FILE).unlink()
+        (folder / "data" / "train.npy").unlink()
+
+
+# ---- prepare: nothing of the user's is lost
+
+
+@pytest.mark.parametrize("name", ["train.txt", "书.txt", "data.json", "novels/precious.jsonl"])
+def test_a_folder_with_other_files_is_no_place_for_data(run, book, tmp_path, name):
+    out = tmp_path / "mine"
+    (out / name).parent.mkdir(parents=True)
+    (out / name).write_text(raw_book(), encoding="utf-8")
+    before = tree(tmp_path)
+    assert_one_line(*run("prepare", book, "--out", out), "别的文件.*新文件夹")
+    assert_one_line(*run("prepare", out, "--out", out), "别的文件.*新文件夹")
+    if name.endswith(".txt"):
+        assert_one_line(*run("prepare", out / name, "--out", out), "别的文件.*新文件夹")
+    assert tree(tmp_path) == before
+
+
+def test_a_data_json_of_somebody_else_vouches_for_nothing(run, book, tmp_path):
+    (tmp_path / "data.json").write_text('{"format": "mine"}', encoding="utf-8")
+    before = tree(tmp_path)
+    assert_one_line(*run("prepare", book, "--out", tmp_path), "别的文件")
+    assert tree(tmp_path) == before
+
+
+def test_an_input_within_the_data_folder_is_refused(run, result, book, tmp_path):
+    out = tmp_path / "data"
+    result("prepare", book, "--out", out)
+    shutil.copy(book, out / "new.txt")
+    before = tree(out)
+    for source in (out / "train.txt", out / "new.txt", out, out / "novels"):
+        assert_one_line(*run("prepare", source, "--out", out), "会被覆盖.*请")
+    assert tree(out) == before
+
+
+def test_only_novels_of_the_earlier_data_are_deleted(result, book, tmp_path):
+    out, other = tmp_path / "data", tmp_path / "other.txt"
+    other.write_text(raw_book(14), encoding="utf-8")
+    result("prepare", book, "--out", out)
+    precious = out / "novels" / "precious.jsonl"
+    precious.write_text("{}", encoding="utf-8")
+    result("prepare", other, "--out", out)
+    names = {path.name.split("-")[0] for path in (out / "novels").iterdir()}
+    assert names == {"other", "precious.jsonl"}
+    assert precious.read_text(encoding="utf-8") == "{}"
+
+
+@pytest.mark.parametrize("dies", ["write_jsonl", "write_data", "begin_data"])
+def test_a_killed_prepare_can_be_repeated_and_leaves_no_other_novel(
+    run, result, book, tmp_path, monkeypatch, dies
+):
+    from novelkit.cli import prepare
+
+    out, other = tmp_path / "data", tmp_path / "other.txt"
+    other.write_text(raw_book(14), encoding="utf-8")
+    expected = tmp_path / "expected"
+    result("prepare", book, "--out", expected)
+
+    def die(*arguments, **options):
+        raise KeyboardInterrupt
+
+    # First over nothing, then over the data of another book.
+    for previous in (None, other):
+        if previous:
+            result("prepare", previous, "--out", out)
+        with monkeypatch.context() as patch:
+            patch.setattr(prepare, dies, die)
+            assert run("prepare", book, "--out", out)[0] == 130
+        assert result("prepare", book, "--out", out)["reused"] is False
+        assert tree(out) == tree(expected)
+
+
+def test_the_mark_of_work_that_was_finished_goes(result, book, tmp_path):
+    out = tmp_path / "data"
+    result("prepare", book, "--out", out)
+    before = tree(out)
+    layouts.write_json(out / layouts.PREPARING_FILE, {"novels": []})
+    assert result("prepare", book, "--out", out)["reused"] is True
+    assert tree(out) == before
+
+
+# ---- prepare: what it says
+
+
+def test_every_trouble_of_the_texts_is_told_with_its_consequence(run, tmp_path):
+    text = raw_book(12)
+    repeated = next(line for line in text.split("\n") if len(line) > 30)
+    file = tmp_path / "a.txt"
+    file.write_text(text + repeated + "\n鑫淼焱垚\ufffd一个字坏了。\n", encoding="utf-8")
+    code, out, err = run("prepare", file, "--out", tmp_path / "data")
+    assert code == 0, err
+    notes = [line for line in out.splitlines() if line.startswith("注意：")]
+    assert [line for line in notes if re.search("测试 [4-9].*个字不在词表里.*容易出错", line)]
+    assert [line for line in notes if re.search("1 段文字在训练和留出的章节里都有.*偏低", line)]
+    assert [line for line in notes if re.search("测试 1 个 U\\+FFFD.*换用", line)]
+    assert re.search("tiny 训练.*每遍 \\d+ 步.*128 个词元", out)
+    assert "变了样" not in out and "空出" not in out
+
+
+def test_the_gap_of_a_book_without_chapters_is_told(run, tmp_path):
+    lines = [line for line in raw_book(40).split("\n") if line and not line.startswith("第")]
+    file = tmp_path / "a.txt"
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    code, out, err = run("prepare", file, "--out", tmp_path / "data")
+    assert code == 0, err
+    assert re.search("注意：.*空出的 [1-9]\\d* 个字", out)
+
+
+def test_the_bar_counts_reading_cleaning_and_encoding(book, tmp_path, monkeypatch):
+    from novelkit.cli import prepare
+    from novelkit.cli.output import Output
+
+    seen = []
+
+    class Bar:
+        n = 0
+
+        def __init__(self, description, total):
+            self.total = total
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            seen.append("closed")
+
+        def update(self, more=1):
+            self.n += more
+            seen.append(self.n)
+
+    monkeypatch.setattr(
+        Output, "bar", lambda self, *arguments, **options: bar(*arguments, **options)
+    )
+    bars = []
+
+    def bar(*arguments, **options):
+        bars.append(Bar(*arguments, **options))
+        return bars[-1]
+
+    prepare.prepare([book], tmp_path / "data", "char", Output(True))
+    (only,) = bars
+    assert seen == [*range(1, only.total + 1), "closed"] and only.total > 5
+
+
+def test_mojibake_is_refused_with_the_command_that_repairs_it(run, result, tmp_path):
+    file, repaired = tmp_path / "a.txt", tmp_path / "repaired.txt"
+    file.write_text(raw_book().encode("utf-8").decode("latin-1"), encoding="utf-8")
+    line = assert_one_line(*run("prepare", file, "--out", tmp_path / "data"), "乱码.*可以还原")
+    assert f"novelkit inspect {file} --repair --text" in line
+    assert list(tmp_path.iterdir()) == [file]
+    assert "--repair" in run("inspect", file)[1]
+    assert result("inspect", file)["mojibake"] and not result("inspect", file)["repaired"]
+    assert result("inspect", file, "--repair", "--text", repaired)["repaired"]
+    assert repaired.read_text(encoding="utf-8") == raw_book()
+    result("prepare", repaired, "--out", tmp_path / "data")
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names there are Unicode")
@@ -407,6 +562,30 @@ def test_one_bad_file_among_many_leaves_nothing(run, book, tmp_path):
     code, out, err = run("prepare", book, bad, "--out", tmp_path / "data")
     assert_one_line(code, out, err, "bad.txt")
     assert list(tmp_path.iterdir()) == [bad]
+
+
+def test_a_download_of_nothing_makes_no_folder(run, tmp_path):
+    assert_one_line(*run("download", tmp_path / "none.txt", "--out", tmp_path / "new"), "没有这个")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("failure", [28, 30])
+def test_an_error_names_the_path_of_the_user(run, book, tmp_path, monkeypatch, failure):
+    def fail(file):
+        raise OSError(failure, os.strerror(failure))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    code, out, err = run("inspect", book, "--text", tmp_path / "x.txt")
+    assert str(tmp_path / "x.txt") in err and ".tmp" not in err and code in (1, 2)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write all")
+def test_a_closed_folder_is_named_with_the_file_of_the_user(run, book, tmp_path):
+    folder = tmp_path / "ro"
+    folder.mkdir(mode=0o500)
+    line = assert_one_line(*run("inspect", book, "--text", folder / "x.txt"), "没有权限")
+    assert str(folder / "x.txt") in line
 
 
 def unwritable_commands(workshop, folder):
@@ -533,6 +712,7 @@ def test_a_folder_of_another_kind(run, workshop, tmp_path, command, place):
         ("data.json", b"{"),
         ("data.json", json.dumps({"format": "novelkit-data", "version": 1}).encode()),
         ("data.json", json.dumps({"format": "novelkit-data", "version": 99}).encode()),
+        ("data.json", "no splits"),
         ("train.npy", b""),
         ("train.npy", b"\x93NUMPY\x01\x00"),
         ("validation.npy", None),
@@ -540,10 +720,21 @@ def test_a_folder_of_another_kind(run, workshop, tmp_path, command, place):
     ],
 )
 def test_a_data_folder_with_a_broken_file(run, workshop, data, tmp_path, name, content):
+    if content == "no splits":
+        header = json.loads((data / name).read_text(encoding="utf-8"))
+        content = json.dumps({**header, "splits": {}}).encode()
     copy = damaged(data, tmp_path, name, content)
     arguments = ("train", copy, "--from", workshop / "模 型", "--max-steps", 1)
     assert_one_line(*run(*arguments, "--out", tmp_path / "run"))
     assert not (tmp_path / "run" / layouts.RUN_FILE).exists()
+
+
+def test_a_ledger_without_its_data_is_refused(run, trained, tmp_path):
+    header = json.loads((trained / layouts.RUN_FILE).read_text(encoding="utf-8"))
+    content = json.dumps({**header, "data": {}}).encode()
+    copy = damaged(trained, tmp_path, layouts.RUN_FILE, content)
+    assert_one_line(*run("diagnose", copy), "缺少 data.anchors")
+    assert_one_line(*run("diagnose", copy, "--plot", tmp_path / "a.png"), "缺少 data.anchors")
 
 
 def test_a_preset_that_does_not_exist(run, data, tmp_path):
@@ -617,6 +808,34 @@ def test_a_command_that_is_wrong(run, tmp_path, monkeypatch, arguments):
     monkeypatch.chdir(tmp_path)
     assert_one_line(*run(*arguments))
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("train",), "缺少 data, --out"),
+        (("train", "d", "--out"), "--out：后面要跟一个值"),
+        (("train", "d", "--out", "r", "--max-steps", "x"), "--max-steps：'x' 不是整数"),
+        (("write", "m", "--prompt", "a", "--temperature", "x"), "--temperature：'x' 不是数"),
+        (("check", "--frob"), "不认识 --frob"),
+        (("prepare", "--out", "d"), "缺少 FILE_OR_FOLDER"),
+        (("train", "d", "--out", "r", "--preset", "t", "--from", "m"), "不能和 --preset 一起用"),
+        (("train", "d", "--out", "r", "--m", "3"), "--m 不明确，可能是 --max-steps, --minutes"),
+        (("inspect", "a", "--json=3"), "--json：后面不能带值 '3'"),
+    ],
+    ids=lambda value: None if isinstance(value, str) else " ".join(value),
+)
+def test_a_wrong_command_is_explained_in_chinese(run, arguments, says):
+    line = assert_one_line(*run(*arguments), re.escape(says))
+    # Besides names that were typed or are defined no English is left.
+    assert not re.search("argument|required|invalid|expected|allowed|could", line)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_is_in_chinese(run, name):
+    out = run(name, "--help")[1]
+    assert out.startswith(f"用法：novelkit {name}") and "选项" in out
+    assert not re.search("usage:|positional|options|show this help", out)
 
 
 # ---- a console of its own

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from novelkit.diagnosis import Diagnosis, diagnose, diagnose_history, running_median
+from novelkit.diagnosis import Diagnosis, diagnose, diagnose_history
 from novelkit.errors import InputError
+from novelkit.scores import running_median
 
 ANCHORS = {"uniform": 7.8, "unigram": 6.2, "bigram": 5.3, "trigram": 5.1, "xz": 5.6}
 DATA = {"anchors": ANCHORS, "tokens_per_character": {"train": 1.0, "validation": 1.0, "test": 1.0}}
@@ -183,7 +184,7 @@ def test_a_run_without_validation_says_so():
     for record in history:
         record.pop("validation_loss", None)
     found = diagnose_history(history, DATA)
-    assert [finding.cause for finding in found.findings] == ["healthy"]
+    assert found.findings == ()
     assert "过拟合" in found.unchecked[0]
 
 
@@ -230,3 +231,14 @@ def test_a_run_folder_is_read(tmp_path):
     assert found == diagnose_history(make_history(falling(400)), DATA)
     with pytest.raises(InputError, match="run.json"):
         diagnose(tmp_path / "nowhere")
+
+
+def test_a_few_steps_that_still_fall_are_unfinished_and_not_healthy():
+    """Interrupted at step 31, one evaluation at most: nothing says that this is a good run."""
+    history = make_history(falling(31, end=4.5, share=0.5), every=20)
+    assert causes(history) == ["unfinished"]
+
+
+def test_without_two_evaluations_nothing_is_called_healthy():
+    history = make_history(np.full(60, 4.0), every=1000)
+    assert causes(history) == []

@@ -219,6 +219,18 @@ def test_a_closed_port_is_failed_work(monkeypatch, tmp_path):
         download(f"http://127.0.0.1:{port}/book.txt", tmp_path, timeout=2)
 
 
+def test_a_reset_connection_uses_up_no_attempt_of_a_busy_server(server):
+    from urllib3.exceptions import ConnectTimeoutError, ProtocolError
+
+    retry = fetching._session().get_adapter("http://").max_retries
+    response = type("Response", (), {"status": 503, "headers": {}, "get_redirect_location": bool})
+    for _ in range(fetching.ATTEMPTS - 1):
+        retry = retry.increment("GET", "/", response=response())
+        retry = retry.increment("GET", "/", error=ConnectTimeoutError())
+        retry = retry.increment("GET", "/", error=ProtocolError())
+    assert (retry.status, retry.connect, retry.read, retry.total) == (0, 0, 0, 0)
+
+
 def test_a_long_retry_after_is_cut(server):
     retry = fetching._session().get_adapter("http://").max_retries
     response = type("Response", (), {"headers": {"Retry-After": "3600"}})()
@@ -305,7 +317,21 @@ def test_unusable_input_is_named(monkeypatch, tmp_path, what, said):
     Path("empty.txt").touch()
     with pytest.raises(InputError, match=said):
         download(what, tmp_path / "out")
-    assert files_in(tmp_path / "out") == []
+    # Of an address only the fetch can tell that it is none; a path is looked at before.
+    assert not (tmp_path / "out").exists() or what == "http://"
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_a_record_that_cannot_be_written_is_failed_work(monkeypatch, tmp_path):
+    def full(file):
+        raise OSError(28, "No space left on device")
+
+    book = tmp_path / "book.txt"
+    book.write_bytes(BOOK)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(WorkError, match="book.txt.source.json 写不下"):
+        download(book, tmp_path / "out")
+    assert files_in(tmp_path / "out") == ["book.txt"]
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):

@@ -281,7 +281,7 @@ def test_bytes_read_as_latin_1_come_back(true, wrong, length):
     text = sample("traditional" if true == "big5" else "simplified", length, seed=11)
     fixed = repair(misread(text, true, wrong))
     assert fixed.text == text
-    assert fixed.how is not None and fixed.how.startswith(true)
+    assert fixed.how is not None and fixed.how.startswith(true.upper().replace("BIG", "Big"))
 
 
 def test_utf8_read_as_cp1252_comes_back():
@@ -289,14 +289,14 @@ def test_utf8_read_as_cp1252_comes_back():
     text = sample("simplified", 300, seed=12)
     wrong = "".join(bytes((b,)).decode("cp1252", "ignore") or chr(b) for b in text.encode())
     fixed = repair(wrong)
-    assert (fixed.text, fixed.how) == (text, "utf-8 read as cp1252")
+    assert (fixed.text, fixed.how) == (text, "UTF-8 被当成 cp1252 读")
 
 
 def test_double_encoding_comes_back():
     text = sample("simplified", 120, seed=13)
     twice = misread(misread(text, "utf-8", "latin-1"), "utf-8", "latin-1")
     assert repair(twice).text == text
-    assert "latin-1" in repair(twice).how
+    assert repair(twice).how == "UTF-8 被当成 latin-1 读，再被当成 latin-1 读"
 
 
 def test_utf8_read_as_gbk_comes_back():
@@ -304,7 +304,7 @@ def test_utf8_read_as_gbk_comes_back():
     text = "我想了一夜就回家去了"
     fixed = repair(misread(text * 3, "utf-8", "gb18030"))
     assert fixed.text == text * 3
-    assert fixed.how == "utf-8 read as gb18030"
+    assert fixed.how == "UTF-8 被当成 GB18030 读"
 
 
 @pytest.mark.parametrize(
@@ -339,6 +339,103 @@ def test_repair_of_anything_ends_and_keeps_what_it_does_not_name(text):
     assert fixed.how is not None or fixed.text == text
 
 
+# --- mojibake saved as UTF-8 ------------------------------------------------------------------
+
+
+def saved_mojibake(raw: bytes, wrong: str) -> bytes:
+    """Bytes read as browsers read cp1252 (five open bytes pass through) or as latin-1, saved."""
+    if wrong == "cp1252":
+        return "".join(bytes((b,)).decode(wrong, "ignore") or chr(b) for b in raw).encode()
+    return raw.decode(wrong).encode()
+
+
+@pytest.mark.parametrize("wrong", ["cp1252", "latin-1"])
+@pytest.mark.parametrize(
+    ("true", "name"), [("utf-8", "UTF-8"), ("gb18030", "GB18030"), ("big5", "Big5")]
+)
+@pytest.mark.parametrize("length", [30, 1000, 50_000])
+@pytest.mark.parametrize("newline", ["\n", ""])
+def test_saved_mojibake_is_detected_as_such(true, name, wrong, length, newline):
+    text = sample("traditional" if true == "big5" else "simplified", length, 14, newline)
+    detection = detect(saved_mojibake(text.encode(true), wrong))
+    assert detection.encoding == "utf-8"
+    assert detection.mojibake is not None
+    assert detection.mojibake.startswith(f"{name} 被当成 ")
+    assert detection.confidence <= 0.5
+    assert "novelkit inspect --repair" in detection.evidence[-1]
+    assert detection.mojibake in detection.evidence[-1]
+
+
+def test_the_codec_that_misread_is_named():
+    text = sample("simplified", 5000, 15)
+    found = detect(saved_mojibake(text.encode("gb18030"), "latin-1")).mojibake
+    assert found in ("GB18030 被当成 latin-1 读", "GB18030 被当成 cp1252 读")
+    assert detect(saved_mojibake(text.encode(), "latin-1")).mojibake == "UTF-8 被当成 latin-1 读"
+    assert detect(saved_mojibake(text.encode(), "cp1252")).mojibake == "UTF-8 被当成 cp1252 读"
+
+
+def test_mojibake_of_a_damaged_or_cut_file_is_found_and_comes_back():
+    clean = bytearray(sample("simplified", 20_000, 16).encode("gb18030"))
+    for place in range(1001, len(clean), 4000):
+        clean[place] = 0xFF
+    damaged = bytes(clean[:-1])
+    saved = saved_mojibake(damaged, "latin-1")
+    assert detect(saved).mojibake is not None
+    assert repair(decode(saved)).text == damaged.decode("gb18030", "replace")
+
+
+def test_mojibake_behind_an_ascii_preface_is_found():
+    preface = b"<p>produced by volunteers</p>\n" * 2000
+    saved = saved_mojibake(sample("simplified", 3000, 17).encode("gb18030"), "latin-1")
+    assert detect(preface + saved).mojibake is not None
+
+
+def test_an_ascii_preface_does_not_make_another_script_western():
+    preface = b"<p>produced by volunteers</p>\n" * 2000
+    text = "Привет, как дела? Это роман.\n" * 20
+    assert decode(preface + text.encode()).endswith(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "他",
+        "联通",
+        "Once upon a time.",
+        "Le café est très bon, déjà vu; où l’élève préféré s’est égaré, ça va être gênant. ",
+        "Die Straße führt über die Brücke; Mädchen hören gern schöne Lieder, süße Äpfel. ",
+        "Tiếng Việt là ngôn ngữ của người Việt. ",
+        # Cyrillic of GB 18030 has the bytes of common hanzi in Big5.
+        "Привет, как дела? Это роман о любви и смерти. ",
+        "ひらがなとカタカナと漢字が混ざった文章です。",
+        "§±µ¶ÀÁÂ£¥© ",
+        "鬱靉靆躑躅饕餮魑魅魍魎",
+    ],
+)
+@pytest.mark.parametrize("times", [1, 40])
+def test_good_text_is_not_called_mojibake(text, times):
+    assert detect((text * times).encode()).mojibake is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.sampled_from(SIMPLIFIED + TRADITIONAL), min_size=1, max_size=6),
+    st.sampled_from(["utf-8", "gb18030", "utf-16"]),
+)
+def test_chinese_is_never_called_mojibake(sentences, codec):
+    assert detect("".join(sentences).encode(codec)).mojibake is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(min_size=1, max_size=80))
+def test_arbitrary_text_is_not_called_mojibake(text):
+    try:
+        detection = detect(text.encode())
+    except InputError:
+        return
+    assert detection.mojibake is None
+
+
 # --- files as people download them ------------------------------------------------------------
 
 
@@ -356,4 +453,5 @@ def test_downloaded_files():
         detection = detect(data)
         assert decode(data, detection) == as_read(data, row["python_codec"]), row["file"]
         assert detection.damage == int(row["invalid_sequences"]), row["file"]
+        assert detection.mojibake is None, row["file"]
         assert repair(decode(data, detection)).how is None, row["file"]

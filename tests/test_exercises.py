@@ -44,7 +44,7 @@ def test_a_right_answer_passes_and_is_told_about_hidden_cases():
     ("body", "said"),
     [
         (RIGHT.replace(" / math.log(2)", ""), "单位换了吗"),
-        (RIGHT.replace("/ math.log(2)", "* math.log(2)"), "不是乘"),
+        (RIGHT.replace("/ math.log(2)", "* math.log(2)"), "乘除用对了吗"),
         (RIGHT.replace("tokens / characters", "characters / tokens"), "别写反"),
         (RIGHT.replace("tokens / characters", "characters * tokens"), "第 2 个公开用例"),
         (RIGHT.removeprefix(GUARD), "ZeroDivisionError"),

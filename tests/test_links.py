@@ -1,6 +1,7 @@
 """One setting for the repository's address: the repository's own files, and a synthetic tree."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,18 @@ def test_rewrite_again_changes_nothing_and_back_restores_every_byte(tree):
     rewrite(tree, "a/b", "feature/x")
     assert rewrite(tree, "a/b", "feature/x") == []
     rewrite(tree, "old/kit")
+    assert contents(tree) == before
+
+
+def test_a_full_disk_keeps_the_old_file_and_names_it(tree, monkeypatch):
+    def full(file):
+        raise OSError(28, "No space left on device")
+
+    before = contents(tree)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError) as caught:
+        rewrite(tree, "a/b")
+    assert caught.value.filename == str(tree / "pyproject.toml")
     assert contents(tree) == before
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
+from novelkit import layouts
 from novelkit.errors import InputError
 from novelkit.model import (
     GPT2,
@@ -22,6 +23,7 @@ from novelkit.model import (
     load_model,
     preset,
     save_model,
+    weights_sha256,
 )
 
 torch.set_num_threads(1)
@@ -51,7 +53,7 @@ def test_transformers_loads_our_folder_and_computes_the_same(model, tmp_path):
     theirs = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
     ids = random_ids()
     assert torch.allclose(theirs(ids).logits, model(ids), atol=1e-5)
-    assert theirs.num_parameters() == model.parameters_count()
+    assert theirs.num_parameters() == model.count_parameters()
     assert theirs.config.resid_pdrop == SIZE.dropout
 
 
@@ -193,14 +195,14 @@ def test_the_number_of_parameters_is_the_formula(size):
     blocks = size.n_layer * (12 * channels**2 + 13 * channels)
     expected = embeddings + blocks + 2 * channels
     model = GPT2(size)
-    assert model.parameters_count() == expected
+    assert model.count_parameters() == expected
     assert describe(model)["parameters"] == expected
 
 
 def test_the_base_preset_is_gpt2():
     base = preset("base", 50257)
     with torch.device("meta"):
-        assert GPT2(base).parameters_count() == 124_439_808
+        assert GPT2(base).count_parameters() == 124_439_808
 
 
 def test_a_new_model_guesses_uniformly():
@@ -348,3 +350,36 @@ def test_a_head_of_its_own_is_refused_and_a_copy_of_the_embedding_accepted(folde
     assert torch.equal(load_model(folder)(ids), model(ids))
     save_file({**state, "lm_head.weight": head + 1}, path)
     assert "lm_head" in refused(folder)
+
+
+def test_weights_changed_after_training_are_refused(tmp_path):
+    """safetensors has no checksum: a flipped byte would load, and write rubbish."""
+    save_model(GPT2(SIZE), tmp_path)
+    header = {"format": "novelkit-model", "version": 1, "weights_sha256": weights_sha256(tmp_path)}
+    whole = {"novels": [], "anchors": {}, "step": 1, "scores": {}}
+    layouts.write_json(tmp_path / layouts.MODEL_FILE, {**header, **whole})
+    load_model(tmp_path)
+    weights = tmp_path / "model.safetensors"
+    damaged = bytearray(weights.read_bytes())
+    damaged[-7] ^= 1
+    weights.write_bytes(damaged)
+    with pytest.raises(InputError, match="已损坏") as caught:
+        load_model(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path):
+    model = GPT2(SIZE)
+    with torch.no_grad():
+        model.norm.weight[0] = float("nan")
+    save_model(model, tmp_path)
+    with pytest.raises(InputError, match="NaN"):
+        load_model(tmp_path)
+
+
+def test_others_may_read_the_weights(tmp_path):
+    save_model(GPT2(SIZE), tmp_path)
+    config, weights = (
+        (tmp_path / name).stat().st_mode for name in ("config.json", "model.safetensors")
+    )
+    assert weights == config

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import math
+import os
 
 import numpy as np
 import pytest
@@ -30,6 +32,8 @@ from novelkit.tokenizing.characters import (
     FIRST_CHARACTER_ID,
     SPECIAL_TOKENS,
 )
+from novelkit.tokenizing.data import WRITE_STEPS
+from novelkit.tokenizing.preflight import TINY_BATCH, TINY_CONTEXT, explain
 
 KNOWN = "的一是了我不人在他有这“”‘’……——，。！？：；\n\u3000 <|book>0x41ndfthpr"
 TOKENIZER = CharTokenizer.train(KNOWN)
@@ -183,8 +187,10 @@ def test_a_foreign_or_damaged_tokenizer_file_is_refused(tmp_path, content):
 
 
 def test_a_folder_without_a_tokenizer_is_refused(tmp_path):
-    with pytest.raises(InputError, match="tokenizer.json"):
+    with pytest.raises(InputError, match="里没有 tokenizer.json.*请"):
         load_tokenizer(tmp_path)
+    with pytest.raises(InputError, match="没有 .*nowhere 这个文件夹.*请"):
+        load_tokenizer(tmp_path / "nowhere")
 
 
 # ---- streaming
@@ -393,8 +399,11 @@ def test_a_repeated_paragraph_across_the_split_is_counted(tmp_path):
 def test_a_failure_on_the_way_leaves_no_header(tmp_path, monkeypatch, fails):
     """Neither the new one nor that of an earlier book, which would vouch for other arrays."""
     write_data([novel(12)], tmp_path)
+    write_text = layouts.write_text
 
     def fail(*arguments, **options):
+        if fails == "write_text" and arguments[0].name == layouts.PREPARING_FILE:
+            return write_text(*arguments)
         raise OSError(28, "No space left on device")
 
     owner = {"measure_anchors": data_module.scores, "write_text": layouts}.get(fails, data_module)
@@ -402,7 +411,95 @@ def test_a_failure_on_the_way_leaves_no_header(tmp_path, monkeypatch, fails):
     with pytest.raises(OSError):
         write_data([novel(14)], tmp_path)
     assert not (tmp_path / layouts.DATA_FILE).exists()
-    assert not list(tmp_path.glob(".*"))
+    # Only the mark, by which the folder can be prepared again.
+    assert [path.name for path in tmp_path.glob(".*")] == [layouts.PREPARING_FILE]
+    monkeypatch.undo()
+    write_data([novel(14)], tmp_path)
+    assert (tmp_path / layouts.DATA_FILE).exists() and not list(tmp_path.glob(".*"))
+
+
+def test_where_even_the_mark_cannot_be_written_the_old_data_stay(tmp_path, monkeypatch):
+    write_data([novel(12)], tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(file):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError):
+        write_data([novel(14)], tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_an_old_header_goes_even_where_the_mark_was_left(tmp_path, monkeypatch):
+    """A kill between the header and the end of the work leaves both."""
+    write_data([novel(12)], tmp_path)
+    layouts.write_json(tmp_path / layouts.PREPARING_FILE, {"novels": []})
+    monkeypatch.setattr(data_module, "write_tokens", lambda *arguments: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_data([novel(14)], tmp_path)
+    assert not (tmp_path / layouts.DATA_FILE).exists()
+
+
+def test_progress_counts_every_step_to_the_end(tmp_path):
+    calls = []
+    write_data([novel(12)], tmp_path, progress=lambda *call: calls.append(call))
+    assert calls == [(step, WRITE_STEPS) for step in range(1, WRITE_STEPS + 1)]
+
+
+class Forgetful(CharTokenizer):
+    """Loses some characters on the way back, and changes the order of others."""
+
+    def decode(self, ids):
+        return super().decode(ids).replace("雪", "").replace("他", "她")
+
+
+def test_lost_characters_are_counted_one_by_one(tmp_path):
+    text = "".join(
+        line for part in novel(12).chapters for line in (part.title, *part.paragraphs, "雪后")[:-1]
+    )
+    tokenizer = Forgetful(CharTokenizer.train(text).characters)
+    header = write_data([novel(12)], tmp_path, tokenizer=tokenizer)
+    written = "".join(
+        (tmp_path / f"{name}.txt").read_text(encoding="utf-8") for name in layouts.SPLITS
+    )
+    lost = written.count("雪") + written.count("他")
+    assert lost > len(layouts.SPLITS)
+    assert header["preflight"]["lost_characters"] == lost
+
+
+def test_the_preflight_counts_an_epoch_of_the_smallest_preset(tmp_path):
+    header = write_data([novel(12)], tmp_path)
+    tiny = header["preflight"]["tiny_preset"]
+    tokens = header["splits"]["train"]["tokens"]
+    assert tiny["blocks"] == math.ceil((tokens - 1) / tiny["context"])
+    assert tiny["steps_per_epoch"] == math.ceil(tiny["blocks"] / tiny["batch_size"]) >= 1
+
+
+def test_the_smallest_preset_is_that_of_the_model_and_of_training():
+    pytest.importorskip("torch")
+    from novelkit.model import preset
+    from novelkit.training import TrainConfig
+
+    assert preset("tiny", 300).n_ctx == TINY_CONTEXT
+    assert TrainConfig().batch_size == TINY_BATCH
+
+
+def test_every_count_of_the_preflight_is_explained_and_none_that_is_zero():
+    zero = dict.fromkeys(layouts.SPLITS, 0)
+    counts = {
+        "lost_characters": 0,
+        "gap_characters": 0,
+        "byte_fallback_characters": zero,
+        "paragraphs_in_train_and_held_out": 0,
+        "replacement_characters": zero,
+    }
+    assert explain(counts) == []
+    for key, value in counts.items():
+        nonzero = {**zero, "test": 1234} if isinstance(value, dict) else 1234
+        (line,) = explain({**counts, key: nonzero})
+        assert "1,234" in line and "：" in line or "，" in line
+        assert not isinstance(value, dict) or ("测试" in line and "训练 0" not in line)
 
 
 @pytest.mark.parametrize(

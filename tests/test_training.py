@@ -11,14 +11,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from novelkit.__main__ import main
 from novelkit.environment import Compute
 from novelkit.errors import InputError
 from novelkit.model import GPT2, ModelConfig
 from novelkit.tokenizing.blocks import IGNORED
-from novelkit.training import Budget, TrainConfig, read_history, without_clock
+from novelkit.training import Budget, TrainConfig, opening, read_history, without_clock
 from novelkit.training.batches import Batch, BatchStream
 from novelkit.training.data import TrainingData, evaluate
 from novelkit.training.history import HistoryWriter
+from novelkit.training.ledger import Ledger
 from novelkit.training.optimizers import build_optimizers
 from novelkit.training.schedule import Cycle, learning_rate
 from novelkit.training.step import Learner
@@ -490,3 +492,44 @@ def test_configs_compare_by_value():
     config = TrainConfig(seed=3)
     assert TrainConfig(**json.loads(json.dumps(config.as_dict()))) == config
     assert replace(config, seed=4) != config
+
+
+# Deciding
+
+
+@pytest.mark.parametrize("minutes", [math.inf, math.nan, 0, -1])
+def test_minutes_without_an_end_are_refused(minutes):
+    with pytest.raises(InputError, match="minutes"):
+        Budget(minutes=minutes)
+
+
+def test_a_ledger_that_lost_its_settings_is_refused(tmp_path):
+    """Compared only by the keys that it still has, it would agree with everything."""
+    ledger = Ledger(tmp_path, config={}, model={}, data={})
+    with pytest.raises(InputError, match="config.seed"):
+        ledger.refuse_other(config=TrainConfig().as_dict())
+
+
+def test_bfloat16_of_an_a100_is_not_emulated_on_a_t4(tmp_path, monkeypatch):
+    a100 = Compute("cuda", "bfloat16", False, "A100")
+    t4 = Compute("cuda", "float16", True, "T4")
+    ledger = Ledger(tmp_path, config={}, model={}, data={})
+    monkeypatch.setattr(opening, "choose_compute", lambda measure=False: a100)
+    assert opening.decide_compute(ledger, None, 0) == a100
+    monkeypatch.setattr(opening, "choose_compute", lambda measure=False: t4)
+    assert opening.decide_compute(ledger, None, 50) == t4
+    assert [item["step"] for item in ledger.decisions] == [0, 50]
+    # And back on an A100, the choice that stands last in the ledger is obeyed.
+    monkeypatch.setattr(opening, "choose_compute", lambda measure=False: a100)
+    assert opening.decide_compute(ledger, None, 90) == t4
+
+
+def test_the_command_takes_the_settings_that_the_diagnosis_speaks_of(data_folder, tmp_path, capsys):
+    options = ["--learning-rate", "0.002", "--batch-size", "4", "--weight-decay", "0.3"]
+    command = ["train", str(data_folder), "--out", str(tmp_path / "run"), "--max-steps", "2"]
+    assert main([*command, *options, "--dropout", "0.25", "--json"]) == 0
+    ledger = Ledger.read(tmp_path / "run")
+    found = [ledger.config[name] for name in ("learning_rate", "batch_size", "weight_decay")]
+    assert found == [0.002, 4, 0.3]
+    assert ledger.model["dropout"] == 0.25
+    assert "最好的是第 2 步" in capsys.readouterr().err

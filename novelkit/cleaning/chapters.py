@@ -5,8 +5,6 @@ spaced out (第 一 回), 楔子 序 引子 尾声 番外 and their kin, volumes
 whose title stands on the next line. Does not cover headings inside a line of running text.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections import Counter
@@ -208,15 +206,13 @@ def _fits(heading: Heading, previous: str, blank_before: bool, last: dict[str, i
 def _drop_minor_units(found: dict[int, Heading]) -> dict[int, Heading]:
     """Sections under chapters (节 under 章) stay in the text: they open no chapter."""
     counts = Counter(heading.unit for heading in found.values() if heading.unit)
-    if not {"节", "節"} & set(counts) or not set(counts) - {"节", "節"}:
+    sections = {"节", "節"}
+    above = set(counts) - sections
+    if not sections & set(counts) or not above:
         return found
-    ranks = [_RANK[unit] for unit in counts if unit not in "节節"]
-    minor = "节節" if min(ranks) == _RANK["章"] else ""
-    return {
-        index: heading
-        for index, heading in found.items()
-        if heading.unit not in minor or not heading.unit
-    }
+    if min(_RANK[unit] for unit in above) != _RANK["章"]:
+        return found
+    return {index: heading for index, heading in found.items() if heading.unit not in sections}
 
 
 def volume_units(found: dict[int, Heading]) -> set[str]:

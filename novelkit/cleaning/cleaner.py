@@ -4,8 +4,6 @@ characters_before - characters_after is the sum of `removed_characters` over all
 report, the last of which ("chapters") is the cutting into chapters itself.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

@@ -4,13 +4,11 @@ The file is JSON Lines (jsonlines.org), UTF-8, so that `datasets.load_dataset("j
 jq open it. Nothing here decides what a chapter is: see `chapters`.
 """
 
-from __future__ import annotations
-
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from novelkit import layouts
 from novelkit.errors import InputError
 
 
@@ -58,13 +56,9 @@ def write_jsonl(novel: Novel, path: Path | str) -> None:
         json.dumps(_record(novel, index, chapter), ensure_ascii=False)
         for index, chapter in enumerate(novel.chapters)
     ]
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        # U+FFFD stays as it is, lone surrogates cannot: they are no text and UTF-8 refuses them.
+    # U+FFFD stays as it is, lone surrogates cannot: they are no text and UTF-8 refuses them.
+    with layouts.replacing(path) as temporary:
         temporary.write_text("".join(line + "\n" for line in lines), encoding="utf-8", newline="\n")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _record(novel: Novel, index: int, chapter: Chapter) -> dict:

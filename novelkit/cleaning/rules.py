@@ -5,8 +5,6 @@ indentation (unwrapping) stand before the one that removes it. What a line must 
 advertisement or a heading is in `advertisements` and `chapters`.
 """
 
-from __future__ import annotations
-
 import html
 import re
 from collections.abc import Callable
@@ -32,9 +30,14 @@ class Edits:
     count: int = 0
     examples: list[tuple[str, str]] = field(default_factory=list)
 
-    def add(self, before: str, after: str = "", times: int = 1) -> None:
-        self.count += times
-        if len(self.examples) < _EXAMPLES and times:
+    def add(self, before: str, after: str = "") -> None:
+        """Count a change and keep it as an example while there is room."""
+        self.count += 1
+        self.show(before, after)
+
+    def show(self, before: str, after: str) -> None:
+        """Keep an example, without counting it, while there is room."""
+        if len(self.examples) < _EXAMPLES:
             self.examples.append((before[:_EXAMPLE_CHARACTERS], after[:_EXAMPLE_CHARACTERS]))
 
 
@@ -46,7 +49,7 @@ class Rule:
     title: str
     edit: Callable[[str, Edits], str]
 
-    def function(self, text: str) -> str:
+    def apply(self, text: str) -> str:
         """The rule alone, text to text."""
         return self.edit(text, Edits())
 
@@ -60,8 +63,7 @@ def _substitute(
             break
         left = text[max(0, match.start() - around) : match.start()]
         right = text[match.end() : match.end() + around]
-        edits.add(left + match[0] + right, left + match.expand(replacement) + right, times=1)
-        edits.count -= 1  # counted once for all below
+        edits.show(left + match[0] + right, left + match.expand(replacement) + right)
     text, count = pattern.subn(replacement, text)
     edits.count += count
     return text

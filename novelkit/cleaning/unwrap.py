@@ -5,8 +5,6 @@ and many of those stop in the middle of a clause. Verse has lines of one length 
 lines stop at punctuation. Does not cover a wrapped stretch inside a text that is otherwise not.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from dataclasses import dataclass

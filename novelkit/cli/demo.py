@@ -51,9 +51,9 @@ def run(options: argparse.Namespace) -> int:
         plot = options.out / "loss.png"
         save_plot(result.run, plot, f"《{header['novels'][0]['title']}》")
         diagnosis = print_diagnosis(output, result.run)
-    with _stage(output, "6/7 和只数字频的模型比一比"):
+    with _stage(output, "6/7 和只统计字频的模型比一比"):
         scores = _compare(output, data, result.scores.test_bits_per_character)
-    with _stage(output, "7/7 续写一个没见过的章节"):
+    with _stage(output, "7/7 续写一个留出的章节"):
         continuation = options.out / "continuation.txt"
         written = _continue(output, data, result.model, continuation, options.seed)
     novel = next((data / layouts.NOVELS_FOLDER).glob("*.jsonl"))
@@ -93,9 +93,10 @@ def _show_encoding(output: Output, novel: Path, out: Path) -> tuple[Path, Path]:
     from novelkit import encoding
     from novelkit.download import download
 
-    raw = download(novel, out / "raw").path
-    content = read_bytes(raw)
+    # Looked at first: a file that is no text leaves nothing behind.
+    content = read_bytes(novel)
     detection = encoding.detect(content)
+    raw = download(novel, out / "raw").path
     output.say(f"  {raw.name}：{len(content):,} 字节，编码 {detection.encoding}")
     for line in detection.evidence:
         output.say(f"    {line}")
@@ -186,12 +187,8 @@ def _compare(output: Output, data: Path, model: float) -> dict[str, float]:
     texts = [(data / f"{name}.txt").read_text(encoding="utf-8") for name in ("train", "test")]
     anchors = scores.measure_anchors(*texts).as_dict()
     bits = {name: value / math.log(2) for name, value in anchors.items()}
-    rows = {
-        "随机猜": bits["uniform"],
-        "只数单字（unigram）": bits["unigram"],
-        "看前两字（trigram）": bits["trigram"],
-        "这个 GPT-2": model,
-    }
+    rows = {scores.ANCHOR_NAMES[name][0]: bits[name] for name in ("uniform", "unigram", "trigram")}
+    rows["这个 GPT-2"] = model
     for name, value in rows.items():
         output.say(f"  {'█' * round(value * 3)} {value:.2f} 比特／字  {name}")
     return {"bits_per_character": model, "unigram": bits["unigram"], "trigram": bits["trigram"]}
@@ -206,7 +203,7 @@ def _continue(output: Output, data: Path, model: Path, target: Path, seed: int) 
 
     prompt = _opening((data / "test.txt").read_text(encoding="utf-8"))
     config = SamplingConfig(length=CONTINUATION_CHARACTERS, seed=seed)
-    output.say(f"  开头（模型没见过）：\n{prompt}\n  续写：\n", end="")
+    output.say(f"  开头（模型训练时没见过）：\n{prompt}\n  续写：\n", end="")
     text = ""
     for piece in generate(load_model(model), load_tokenizer(model), prompt, config):
         text += piece.text

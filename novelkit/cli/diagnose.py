@@ -1,7 +1,6 @@
 """`novelkit diagnose RUN`: what the loss curve says, and what it cannot say."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,7 @@ def print_diagnosis(output: Output, run: Path) -> dict[str, Any]:
 
 def save_plot(run: Path, target: Path, title: str = "") -> None:
     """Draw the run's losses into a PNG; raises `InputError` for a run without a step."""
-    from novelkit.layouts import RUN_FILE, read_header
+    from novelkit.layouts import RUN_FILE, read_header, replacing
     from novelkit.plots.training import plot_loss
     from novelkit.training import read_history
 
@@ -50,11 +49,6 @@ def save_plot(run: Path, target: Path, title: str = "") -> None:
     if not history:
         raise InputError(f"{run} 里还没有一步训练，画不出曲线：请先训练。")
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        plot_loss(history, ledger["data"], title or run.name).savefig(
-            temporary, dpi=150, format="png"
-        )
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(target) as temporary:
+        figure = plot_loss(history, ledger["data"], title or run.name)
+        figure.savefig(temporary, dpi=150, format="png")

@@ -32,7 +32,10 @@ def run(options: argparse.Namespace) -> int:
     output.say(f"{name}：{detection.encoding}，把握 {detection.confidence:.0%}")
     for line in detection.evidence:
         output.say(f"  {line}")
-    output.say(f"  共 {len(text):,} 个字符，坏处 {detection.damage} 处")
+    output.say(f"  共 {len(text):,} 个字符，损坏 {detection.damage} 处")
+    mojibake = detection.mojibake
+    if mojibake and not options.repair:
+        output.say(f"  内容是乱码（{mojibake}），可以还原：请加上 --repair")
     if repaired:
         output.say(f"  修复了乱码：{repaired}")
     if options.text:
@@ -46,6 +49,7 @@ def run(options: argparse.Namespace) -> int:
             "evidence": list(detection.evidence),
             "characters": len(text),
             "damage": detection.damage,
+            "mojibake": mojibake,
             "repaired": repaired,
             "sha256": hashlib.sha256(text.encode("utf-8")).hexdigest(),
         }

@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from novelkit import __version__
+from novelkit import __version__, layouts
 from novelkit.download.fetching import CHUNK_BYTES, Progress, fetch, write_chunks
 from novelkit.download.naming import readable_name, safe_name
 from novelkit.errors import InputError, WorkError
@@ -62,13 +62,16 @@ def download(
     gets bytes. Raises InputError for what cannot be used (no such file, 404, a web page in place
     of a book, too large) and WorkError for a network or disk that failed.
     """
+    remote = isinstance(what, str) and _scheme(what) in ("http", "https")
+    # A local source that does not exist is found before a folder is made for it.
+    local = None if remote else _local_path(what)
     out = _usable_folder(Path(out))
     report = progress or (lambda done, total: None)
     with _temporary_file(out) as temporary:
-        if isinstance(what, str) and _scheme(what) in ("http", "https"):
-            facts = fetch(what, temporary, maximum_bytes, timeout, report)
+        if local is None:
+            facts = fetch(str(what), temporary, maximum_bytes, timeout, report)
         else:
-            facts = _copy(_local_path(what), temporary, maximum_bytes, report)
+            facts = _copy(local, temporary, maximum_bytes, report)
         suggested = facts.pop("name")
         return _keep(temporary, out, safe_name(name or suggested), facts)
 
@@ -173,9 +176,7 @@ def _read_record(path: Path, sha256: str) -> dict[str, Any] | None:
 
 def _write_record(path: Path, record: dict[str, Any]) -> None:
     text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
-    temporary = path.with_name("." + path.name + ".part")
     try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        layouts.write_text(path, text)
     except OSError as error:
         raise WorkError(f"来源记录 {path} 写不下（{error.strerror}）：请检查磁盘空间。") from error

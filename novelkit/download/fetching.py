@@ -87,7 +87,11 @@ def _session() -> "requests.Session":
             return None if wait is None else min(wait, LONGEST_WAIT_SECONDS)
 
     retry = PatientRetry(
-        total=ATTEMPTS - 1,
+        # Counted apart: a connection that was reset must not use up the attempts of a busy server.
+        connect=ATTEMPTS - 1,
+        read=ATTEMPTS - 1,
+        status=ATTEMPTS - 1,
+        total=3 * (ATTEMPTS - 1),
         status_forcelist=RETRY_STATUSES,
         backoff_factor=BACKOFF_SECONDS,
         raise_on_status=False,

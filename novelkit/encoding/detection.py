@@ -4,8 +4,6 @@ Covers the codecs of Chinese text files, samples of long files, the refusal of b
 text looks like is in `likelihood`, the reversal of mojibake in `mojibake`.
 """
 
-from __future__ import annotations
-
 import codecs
 import contextvars
 import math
@@ -13,7 +11,7 @@ import re
 from dataclasses import dataclass, replace
 
 from novelkit.encoding.likelihood import judge, total_weight
-from novelkit.encoding.mojibake import repair
+from novelkit.encoding.mojibake import find_mojibake
 from novelkit.errors import InputError
 
 # Leading bytes of files that are not text. BOMs and HTML are not among them.
@@ -63,6 +61,7 @@ _WINDOW = 8 * 1024  # bytes of one sample; three of them are read from a long fi
 _LOWEST_TEXT_SCORE = -1.7
 # Valid UTF-8 is text even in other scripts (weight -3), unless it is full of control characters.
 _LOWEST_UTF8_SCORE = -3.5
+_MOJIBAKE_CONFIDENCE = 0.5
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Detection:
-    """The decision: a Python codec name, how sure (0..1), why, and the damage met."""
+    """A Python codec name, how sure (0..1), why, the damage, how reversible mojibake came about."""
 
     encoding: str
     confidence: float
@@ -96,6 +95,7 @@ class Detection:
     candidates: tuple[Candidate, ...]
     segments: tuple[Segment, ...]
     damage: int
+    mojibake: str | None = None
 
 
 # --- decoding with every error counted ------------------------------------------------------
@@ -205,8 +205,7 @@ def _refuse_signature(data: bytes) -> None:
 
 def _marked(data: bytes, encoding: str) -> list[Candidate]:
     """The byte order mark decides; it is shown as the only candidate."""
-    candidate = _try_codec(data, _windows(data)[:1], encoding)
-    return [candidate]
+    return [_try_codec(data, _windows(data)[:1], encoding)]
 
 
 def _seven_bit(data: bytes) -> list[Candidate]:
@@ -236,7 +235,7 @@ def _prefer_valid_utf8(data: bytes, candidates: list[Candidate]) -> list[Candida
     except UnicodeDecodeError:
         return candidates
     longer = len(re.findall(r"[\u0800-\U0010ffff]", text[:_WINDOW]))
-    short = longer < 3 and len(data) < 64
+    short = longer < 3 and len(data) < 64 and not find_mojibake(text)
     return [
         candidate
         for candidate in candidates
@@ -246,9 +245,11 @@ def _prefer_valid_utf8(data: bytes, candidates: list[Candidate]) -> list[Candida
 
 def _add_latin(data: bytes, candidates: list[Candidate]) -> list[Candidate]:
     """Add cp1252 where the high bytes are few and single, as in a Western text."""
-    high = re.findall(rb"[\x80-\xff]+", data[: 4 * _WINDOW])
+    first = re.search(rb"[\x80-\xff]", data)
+    sample = data[first.start() if first else 0 :][: 4 * _WINDOW]
+    high = re.findall(rb"[\x80-\xff]+", sample)
     single = sum(len(run) == 1 for run in high)
-    if re.search(rb"[\x00-\x08\x0e-\x1f]", data[: 4 * _WINDOW]) or single < 0.7 * len(high):
+    if re.search(rb"[\x00-\x08\x0e-\x1f]", sample) or single < 0.7 * len(high):
         return candidates
     found = _try_codec(data, _windows(data)[:1], "cp1252")
     # Its weight for Western letters would lose; what it needs is that no Chinese codec reads well.
@@ -284,16 +285,24 @@ def _choose_big5(data: bytes, candidates: list[Candidate]) -> list[Candidate]:
 
 def _conclude(data: bytes, candidates: list[Candidate]) -> Detection:
     best = candidates[0]
-    valid_utf8 = best.encoding.startswith("utf-8") and not best.invalid_sequences
-    if best.score < (_LOWEST_UTF8_SCORE if valid_utf8 else _LOWEST_TEXT_SCORE):
+    text, damage = _decode_counting(data, best.encoding)
+    valid_utf8 = best.encoding.startswith("utf-8") and not damage
+    # Mojibake saved as UTF-8 is full of what binary data holds too, so that it is asked for first.
+    mojibake = find_mojibake(text)
+    lowest = _LOWEST_UTF8_SCORE if valid_utf8 else _LOWEST_TEXT_SCORE
+    if best.score < lowest and not (valid_utf8 and mojibake):
         raise InputError(
             "这不像文本文件：用任何一种编码读，得到的都几乎全是生僻字和控制符。请检查文件，换一份再试。"
         )
-    text, damage = _decode_counting(data, best.encoding)
     confidence = _confidence(candidates, damage, len(text))
     evidence = _evidence(data, text, candidates, damage)
+    if mojibake:
+        confidence = min(confidence, _MOJIBAKE_CONFIDENCE)
+        evidence += (f"解出来的字是乱码：{mojibake}过，可以还原（novelkit inspect --repair）。",)
     segments = (Segment(0, len(data), best.encoding),)
-    return Detection(best.encoding, confidence, evidence, tuple(candidates), segments, damage)
+    return Detection(
+        best.encoding, confidence, evidence, tuple(candidates), segments, damage, mojibake
+    )
 
 
 def _confidence(candidates: list[Candidate], damage: int, characters: int) -> float:
@@ -329,9 +338,6 @@ def _evidence(data: bytes, text: str, candidates: list[Candidate], damage: int) 
             lines.append(
                 f"文中有“{garbage}” {text.count(garbage)} 处：乱码留下的痕迹，原字已经丢失。"
             )
-    repaired = repair(text[:4000])
-    if repaired.how:
-        lines.append(f"解出来的文字本身是乱码（{repaired.how}），可以还原：用 repair 试试。")
     return tuple(lines)
 
 

@@ -4,8 +4,6 @@ Covers the embedded list of common hanzi of both scripts and a weight for every 
 nothing of bytes and codecs, except the two standards whose order tells common hanzi from rare ones.
 """
 
-from __future__ import annotations
-
 import functools
 
 import numpy as np
@@ -96,4 +94,5 @@ def _better_half(weights: np.ndarray) -> float:
 
 
 def total_weight(text: str) -> float:
+    """The sum of the weights of all characters, to compare two readings of the same bytes."""
     return float(weight_table()[code_points(text)].sum(dtype=np.float64))

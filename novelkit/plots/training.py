@@ -11,16 +11,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from novelkit.diagnosis import running_median
 from novelkit.plots.fonts import label, use_chinese_font
+from novelkit.scores import ANCHOR_NAMES, running_median
 
-ANCHOR_NAMES = {
-    "uniform": ("随机猜", "uniform"),
-    "unigram": ("单字频率", "unigram"),
-    "bigram": ("前一字", "bigram"),
-    "trigram": ("前两字", "trigram"),
-    "xz": ("xz 压缩", "xz"),
-}
 # About the height of a label in a plot that reaches up to ln V.
 CLOSE_NATS = 0.25
 

@@ -1,6 +1,7 @@
 """Stage 04: text to token ids, and the DATA folder that training reads.
 
-`characters.py` is the tokenizer, `blocks.py` the arrays and their blocks, `data.py` the folder.
+`characters.py` is the tokenizer, `blocks.py` the arrays and their blocks, `data.py` the folder,
+`preflight.py` its checks.
 Word (jieba) and BPE tokenizers are not here yet.
 """
 
@@ -11,13 +12,14 @@ from novelkit.tokenizing.characters import (
     load_tokenizer,
     tokenizer_sha256,
 )
-from novelkit.tokenizing.data import encode_chapters, split_texts, write_data
+from novelkit.tokenizing.data import begin_data, encode_chapters, split_texts, write_data
 
 __all__ = [
     "IGNORED",
     "Blocks",
     "CharTokenizer",
     "StreamDecoder",
+    "begin_data",
     "encode_chapters",
     "load_tokenizer",
     "read_tokens",

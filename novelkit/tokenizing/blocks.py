@@ -5,13 +5,13 @@ folder serves every context length.
 """
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from novelkit import layouts
 from novelkit.errors import InputError
 
 # The label that cross entropy skips; PyTorch's `ignore_index` default.
@@ -34,7 +34,7 @@ class Blocks:
     def __post_init__(self) -> None:
         if len(self.tokens) <= self.context:
             raise InputError(
-                f"数据只有 {len(self.tokens)} 个 token，装不满一个长度 {self.context} 的块："
+                f"数据只有 {len(self.tokens)} 个词元，装不满一个长度 {self.context} 的块："
                 "请换更长的文本，或减小 n_ctx。"
             )
         if not 0 <= self.offset < self.context:
@@ -70,17 +70,11 @@ class Blocks:
 
 def write_tokens(path: Path, ids: np.ndarray) -> str:
     """Write ids as `.npy`, atomically; returns the sha256 of the file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with layouts.replacing(path) as temporary:
+        # Through an open file: given a name, NumPy appends ".npy" to it.
         with temporary.open("wb") as file:
             np.save(file, ids, allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
-        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return digest
+        return hashlib.sha256(temporary.read_bytes()).hexdigest()
 
 
 def read_tokens(path: Path) -> np.ndarray:

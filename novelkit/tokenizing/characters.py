@@ -36,7 +36,7 @@ class CharTokenizer:
 
     def __init__(self, characters: Sequence[str]) -> None:
         if len(set(characters)) != len(characters) or any(len(item) != 1 for item in characters):
-            raise InputError("词表里的每一项都必须是一个字符，而且不能重复：请重新生成 tokenizer。")
+            raise InputError("词表里的每一项都必须是一个字符，而且不能重复：请重新生成分词器。")
         self.characters = tuple(characters)
         self.vocabulary = {
             token: index
@@ -138,8 +138,13 @@ class CharTokenizer:
 def load_tokenizer(folder: Path) -> CharTokenizer:
     """Read the tokenizer of a DATA or model folder; raises `InputError` if it is not ours."""
     path = folder / "tokenizer.json"
+    if not folder.is_dir():
+        raise InputError(f"没有 {folder} 这个文件夹，读不到分词器：请检查路径。")
     if not path.is_file():
-        raise InputError(f"{folder} 里没有 tokenizer.json：没有它就不知道每个编号是哪个字。")
+        raise InputError(
+            f"{folder} 里没有 tokenizer.json，不知道每个编号是哪个字："
+            "请检查路径，数据文件夹请重新 novelkit prepare，模型文件夹请重新训练或重新复制一份。"
+        )
     try:
         vocabulary = json.loads(path.read_text(encoding="utf-8"))["model"]["vocab"]
         tokens = sorted(vocabulary, key=vocabulary.__getitem__)
@@ -148,7 +153,7 @@ def load_tokenizer(folder: Path) -> CharTokenizer:
         raise InputError(f"{path} 读不出词表（{error}）：文件可能不完整，请重新生成。") from error
     ours = tuple(tokens[:FIRST_CHARACTER_ID]) == (*SPECIAL_TOKENS, *BYTE_TOKENS)
     if not ours or not contiguous:
-        raise InputError(f"{path} 不是 novelkit 的字符 tokenizer：请用 novelkit prepare 生成。")
+        raise InputError(f"{path} 不是 novelkit 的字符分词器：请用 novelkit prepare 生成。")
     return CharTokenizer(tokens[FIRST_CHARACTER_ID:])
 
 

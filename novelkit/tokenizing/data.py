@@ -4,7 +4,7 @@ The vocabulary comes from the training split alone; what the held-out chapters a
 spelled in bytes and counted in the preflight. Layout of the folder: `novelkit.layouts`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,10 @@ from novelkit.cleaning.splits import split_novel
 from novelkit.errors import InputError
 from novelkit.tokenizing.blocks import write_tokens
 from novelkit.tokenizing.characters import CharTokenizer, tokenizer_sha256
+from novelkit.tokenizing.preflight import SPLIT_NAMES, TINY_CONTEXT, preflight
 
-# Exactly repeated paragraphs of at least this length are no coincidence of short dialogue.
-DUPLICATE_CHARACTERS = 20
-# The context of the smallest preset: a held-out split below it cannot be measured by any.
-SHORTEST_SPLIT = 128
+# A held-out split below the smallest context cannot be measured by any model.
+SHORTEST_SPLIT = TINY_CONTEXT
 
 # A character that occurs once is spelled in bytes, so that the byte tokens are learned at all: with
 # them untrained, each character that only the held-out chapters have costs three wild guesses.
@@ -29,24 +28,36 @@ MINIMUM_COUNT = 2
 Part = list[tuple[str, tuple[Chapter, ...], bool]]
 
 
+Progress = Callable[[int, int], None]
+# Each split encoded and written, the vocabulary, the anchors and the preflight.
+WRITE_STEPS = 2 * len(layouts.SPLITS) + 3
+
+
 def write_data(
     novels: Sequence[Novel],
     out: Path,
     tokenizer: CharTokenizer | None = None,
     notes: dict[str, Any] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Split, encode and write novels as a DATA folder; returns its header.
 
-    Without a `tokenizer`, one is made from the training split. `notes` are kept in the header.
-    Raises `InputError` for novels that are too short to hold anything out.
+    Without a `tokenizer`, one is made from the training split. `notes` are kept in the header;
+    `progress(done, total)` counts `WRITE_STEPS`. Raises `InputError` for novels that are too
+    short to hold anything out.
     """
+    step = _Steps(progress)
     # All that can refuse the input comes before the first write.
     parts, texts, gap = split_texts(novels)
     tokenizer = tokenizer or CharTokenizer.train(texts["train"], MINIMUM_COUNT)
-    ids = {name: encode_chapters(tokenizer, part) for name, part in parts.items()}
-    out.mkdir(parents=True, exist_ok=True)
-    # An older header would vouch for arrays that are about to change.
-    (out / layouts.DATA_FILE).unlink(missing_ok=True)
+    step()
+    ids = {}
+    for name, part in parts.items():
+        ids[name] = encode_chapters(tokenizer, part)
+        step()
+    # `prepare` has begun already, with the novels.
+    if not (out / layouts.PREPARING_FILE).is_file() or (out / layouts.DATA_FILE).exists():
+        begin_data(out, [])
     tokenizer.save(out)
     splits = {}
     for name, part in parts.items():
@@ -58,6 +69,10 @@ def write_data(
             "characters": len(texts[name]),
             "chapters": sum(len(chapters) for _, chapters, _ in part),
         }
+        step()
+    anchors = scores.measure_anchors(texts["train"], texts["validation"]).as_dict()
+    step()
+    checked = preflight(tokenizer, texts, gap, ids["train"])
     header = {
         "format": "novelkit-data",
         "version": layouts.VERSION,
@@ -66,13 +81,39 @@ def write_data(
         "vocabulary": len(tokenizer),
         "novels": [_describe(novel) for novel in novels],
         "splits": splits,
-        "anchors": scores.measure_anchors(texts["train"], texts["validation"]).as_dict(),
-        "preflight": preflight(tokenizer, texts, gap),
+        "anchors": anchors,
+        "preflight": checked,
         **(notes or {}),
     }
     # The header comes last: a folder without one is a folder that was not finished.
     layouts.write_json(out / layouts.DATA_FILE, header)
+    (out / layouts.PREPARING_FILE).unlink()
+    step()
     return header
+
+
+class _Steps:
+    """Counts the calls for `progress`."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress, self._done = progress, 0
+
+    def __call__(self) -> None:
+        self._done += 1
+        if self._progress:
+            self._progress(self._done, WRITE_STEPS)
+
+
+def begin_data(out: Path, novels: Sequence[str]) -> None:
+    """Mark `out` as a DATA folder at work, and drop the header of what stood there.
+
+    `novels` are the files of novels/ that are ours: whoever finishes the work after a kill may
+    delete them, and no others.
+    """
+    # First the mark: without it and without a header the folder would seem somebody else's.
+    layouts.write_json(out / layouts.PREPARING_FILE, {"novels": sorted(novels)})
+    # An older header would vouch for arrays that are about to change.
+    (out / layouts.DATA_FILE).unlink(missing_ok=True)
 
 
 def split_texts(novels: Sequence[Novel]) -> tuple[dict[str, Part], dict[str, str], int]:
@@ -87,31 +128,10 @@ def split_texts(novels: Sequence[Novel]) -> tuple[dict[str, Part], dict[str, str
     for name, text in texts.items():
         if len(text) <= SHORTEST_SPLIT:
             raise InputError(
-                f"{name} 部分只有 {len(text)} 个字，至少要 {SHORTEST_SPLIT + 1} 个："
+                f"{SPLIT_NAMES[name]}部分只有 {len(text)} 个字，至少要 {SHORTEST_SPLIT + 1} 个："
                 "这本书太短，分不出训练、验证和测试，请加长文本或多放几本。"
             )
     return parts, texts, gap
-
-
-def preflight(tokenizer: CharTokenizer, texts: dict[str, str], gap: int) -> dict[str, Any]:
-    """What could make training on these texts worthless, counted before it starts."""
-    paragraphs = {
-        name: {line for line in text.splitlines() if len(line) >= DUPLICATE_CHARACTERS}
-        for name, text in texts.items()
-    }
-    held_out = paragraphs["validation"] | paragraphs["test"]
-    lost = sum(tokenizer.decode(tokenizer.encode(text)) != text for text in texts.values())
-    return {
-        "lost_characters": lost,
-        "gap_characters": gap,
-        "byte_fallback_characters": {
-            name: tokenizer.count_fallback(text) for name, text in texts.items()
-        },
-        "paragraphs_in_train_and_held_out": len(paragraphs["train"] & held_out),
-        "replacement_characters": {
-            name: text.count("\N{REPLACEMENT CHARACTER}") for name, text in texts.items()
-        },
-    }
 
 
 def encode_chapters(tokenizer: CharTokenizer, part: Part) -> np.ndarray:

@@ -4,6 +4,7 @@
 """
 
 from novelkit.training.config import Budget, TrainConfig
+from novelkit.training.data import evaluate
 from novelkit.training.export import Scores
 from novelkit.training.history import read_history, without_clock
 from novelkit.training.loop import TrainResult, train
@@ -13,6 +14,7 @@ __all__ = [
     "Scores",
     "TrainConfig",
     "TrainResult",
+    "evaluate",
     "read_history",
     "train",
     "without_clock",

@@ -73,7 +73,8 @@ class Budget:
         if self.max_steps is not None:
             _require(self.max_steps >= 1, "max_steps", self.max_steps, "至少是 1")
         if self.minutes is not None:
-            _require(self.minutes > 0, "minutes", self.minutes, "必须大于 0")
+            finite = 0 < self.minutes < math.inf
+            _require(finite, "minutes", self.minutes, "必须大于 0，而且是有限的数")
 
 
 def _require(condition: bool, name: str, value: object, rule: str) -> None:

@@ -1,6 +1,7 @@
 """A DATA folder as training sees it, and the loss of a model on one of its splits."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from novelkit.tokenizing.blocks import IGNORED, Blocks, read_tokens
 from novelkit.tokenizing.characters import load_tokenizer, tokenizer_sha256
 
 EVALUATION_BATCH = 16
+
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class TrainingData:
         if config.vocab_size != self.header["vocabulary"]:
             raise InputError(
                 f"模型词表有 {config.vocab_size} 项，数据词表有 {self.header['vocabulary']} 项："
-                "编号对不上，请用这个模型的 tokenizer 重新 prepare。"
+                "编号对不上，请用这个模型的分词器重新 prepare。"
             )
         for split in layouts.SPLITS:
             self._check_file(split)
@@ -87,8 +90,16 @@ class TrainingData:
 
 
 @torch.no_grad()
-def evaluate(model: GPT2, tokens: np.ndarray, maximum_blocks: int | None = None) -> float:
-    """Mean loss in nats per token over evenly spaced blocks, in float32, without dropout."""
+def evaluate(
+    model: GPT2,
+    tokens: np.ndarray,
+    maximum_blocks: int | None = None,
+    progress: Progress | None = None,
+) -> float:
+    """Mean loss in nats per token over evenly spaced blocks, in float32, without dropout.
+
+    `progress(done, total)` counts blocks.
+    """
     blocks = Blocks(tokens, model.config.n_ctx)
     count = len(blocks) if maximum_blocks is None else min(maximum_blocks, len(blocks))
     chosen = np.linspace(0, len(blocks) - 1, count).round().astype(int).tolist()
@@ -101,5 +112,7 @@ def evaluate(model: GPT2, tokens: np.ndarray, maximum_blocks: int | None = None)
         loss = model.loss(torch.from_numpy(inputs).to(device), torch.from_numpy(targets).to(device))
         total += loss.item()
         targets_seen += int((targets != IGNORED).sum())
+        if progress:
+            progress(min(start + EVALUATION_BATCH, count), count)
     model.train(was_training)
     return total / targets_seen

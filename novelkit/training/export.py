@@ -6,9 +6,10 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from novelkit import checkpoint, layouts
-from novelkit.model import GPT2, save_model
+from novelkit.model import GPT2, save_model, weights_sha256
+from novelkit.tokenizing.blocks import Blocks
 from novelkit.tokenizing.characters import load_tokenizer
-from novelkit.training.data import TrainingData, evaluate
+from novelkit.training.data import Progress, TrainingData, evaluate
 from novelkit.training.disk import writing_to
 
 
@@ -22,15 +23,21 @@ class Scores:
     test_bits_per_character: float
 
 
-def export_model(run: Path, data: TrainingData, model: GPT2, best_step: int | None) -> Scores:
+def export_model(
+    run: Path,
+    data: TrainingData,
+    model: GPT2,
+    best_step: int | None,
+    progress: Progress | None = None,
+) -> Scores:
     """Write RUN/model from the best weights, and score them on the whole held-out splits.
 
-    Changes the weights of `model` to the best ones.
+    Changes the weights of `model` to the best ones; `progress(done, total)` counts blocks.
     """
     if best_step is not None:
         best = checkpoint.checkpoint_path(run / layouts.BEST_FOLDER, best_step)
         model.load_state_dict(load_file(best / "model.safetensors"))
-    losses = {name: evaluate(model, data.tokens(name)) for name in ("validation", "test")}
+    losses = _held_out_losses(data, model, progress)
     scores = Scores(
         validation_loss=losses["validation"],
         validation_bits_per_character=data.bits_per_character("validation", losses["validation"]),
@@ -41,6 +48,8 @@ def export_model(run: Path, data: TrainingData, model: GPT2, best_step: int | No
     tokenizer = load_tokenizer(data.folder)
     special = {"bos_token_id": tokenizer.book, "eos_token_id": tokenizer.end_of_text}
     with writing_to(run):
+        # It vouches for the weights, so it goes before they change and comes after them.
+        (folder / layouts.MODEL_FILE).unlink(missing_ok=True)
         save_model(model, folder, special)
         tokenizer.save(folder)
         layouts.write_json(
@@ -51,7 +60,26 @@ def export_model(run: Path, data: TrainingData, model: GPT2, best_step: int | No
                 "novels": [novel["title"] for novel in data.header["novels"]],
                 "anchors": data.header["anchors"],
                 "step": best_step,
+                "weights_sha256": weights_sha256(folder),
                 "scores": vars(scores),
             },
         )
     return scores
+
+
+def _held_out_losses(
+    data: TrainingData, model: GPT2, progress: Progress | None
+) -> dict[str, float]:
+    """Nats per token on validation and test, with one count of blocks over both."""
+    splits = {name: data.tokens(name) for name in ("validation", "test")}
+    blocks = {name: len(Blocks(tokens, model.config.n_ctx)) for name, tokens in splits.items()}
+    losses, before = {}, 0
+    for name, tokens in splits.items():
+
+        def count(done: int, _: int, before: int = before) -> None:
+            if progress:
+                progress(before + done, sum(blocks.values()))
+
+        losses[name] = evaluate(model, tokens, progress=count)
+        before += blocks[name]
+    return losses

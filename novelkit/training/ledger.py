@@ -88,8 +88,8 @@ class Ledger:
         differences = [
             f"{group}.{key}：原来 {was}，现在 {found[group].get(key)}"
             for group in found
-            for key, was in getattr(self, group).items()
-            if found[group].get(key) != was
+            for key in sorted(getattr(self, group).keys() | found[group].keys())
+            if (was := getattr(self, group).get(key)) != found[group].get(key)
         ]
         if differences:
             raise InputError(

@@ -15,9 +15,10 @@ from novelkit import checkpoint, layouts
 from novelkit.environment import Compute, seed_everything
 from novelkit.errors import WorkError
 from novelkit.model import GPT2, ModelConfig, load_model
+from novelkit.tokenizing.characters import load_tokenizer
 from novelkit.training.batches import BatchStream
 from novelkit.training.config import Budget, TrainConfig
-from novelkit.training.data import TrainingData, evaluate
+from novelkit.training.data import Progress, TrainingData, evaluate
 from novelkit.training.export import Scores, export_model
 from novelkit.training.history import HistoryWriter, Record
 from novelkit.training.interrupt import catch_interrupts
@@ -63,14 +64,15 @@ def train(
     resume: bool = False,
     on_step: OnStep | None = None,
     compute: Compute | None = None,
+    on_score: Progress | None = None,
 ) -> TrainResult:
     """Train `model` (a size, or a model folder to go on from) on a prepared DATA folder.
 
     `on_step` receives each step's record and the last step if it is known. With `resume`, a run
     in `out` goes on; without, a folder that holds one is refused. `compute` is the device and
-    precision of a new run, chosen by capability and measurement if it is None. Raises
-    `InputError` for what cannot be trained, `WorkError` for a loss that is no number or a full
-    disk.
+    precision of a new run, chosen by capability and measurement if it is None. `on_score` counts
+    the held-out blocks that are scored at the end. Raises `InputError` for what cannot be
+    trained, `WorkError` for a loss that is no number or a full disk.
     """
     began = time.monotonic()
     config = config or TrainConfig()
@@ -95,7 +97,8 @@ def train(
         history.close()
     if stopped != "nothing to do":
         run.ledger.close_session(run.state.step, stopped)
-    scores = export_model(run.out, run.data, run.learner.model, run.state.best_step)
+    model_now, best_step = run.learner.model, run.state.best_step
+    scores = export_model(run.out, run.data, model_now, best_step, on_score)
     return TrainResult(
         run=run.out,
         model=run.out / layouts.MODEL_FOLDER,
@@ -127,6 +130,8 @@ class _Run:
         seed_everything(config.seed)
         gpt = load_model(model) if isinstance(model, Path) else GPT2(model)
         self.data.check(gpt.config)
+        # Needed only when the model is exported: better missed now than after hours.
+        load_tokenizer(self.data.folder)
         if isinstance(model, Path):
             self.data.check_tokenizer(model)
         self.ledger = open_ledger(out, config, gpt, self.data, resume)
@@ -206,5 +211,5 @@ def _require_number(value: float | None, step: int, name: str) -> None:
     if value is None or not math.isfinite(value):
         raise WorkError(
             f"第 {step} 步的{name}是 {value}，不是有限的数：训练已停，之前的检查点完好。"
-            "请降低学习率，从头重新训练。"
+            "请把 --learning-rate 减半，换一个 --out 重新训练。"
         )

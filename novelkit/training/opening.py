@@ -79,9 +79,12 @@ def forget_damaged_best(out: Path, state: State) -> list[str]:
 
 def decide_compute(ledger: Ledger, wanted: Compute | None, step: int) -> Compute:
     """Device and precision: as the ledger says, unless the device is another one now."""
-    decided = ledger.decided("compute")
-    if decided and decided["value"]["device"] == (wanted or choose_compute()).device:
-        return Compute(**decided["value"], reason=decided["reason"])
+    decided, now = ledger.decided("compute"), wanted or choose_compute()
+    if decided and decided["value"]["device"] == now.device:
+        # A run begun on an A100 in bfloat16 may go on on a T4, which only emulates it.
+        emulated = (now.device, decided["value"]["dtype"], now.dtype)
+        if emulated != ("cuda", "bfloat16", "float16"):
+            return Compute(**decided["value"], reason=decided["reason"])
     found = wanted or choose_compute(measure=True)
     value = {name: getattr(found, name) for name in ("device", "dtype", "use_grad_scaler")}
     ledger.decide(step, "compute", value, found.reason)

@@ -1,24 +1,18 @@
 """GPT-2, written out: embeddings, causal self-attention, MLP, residuals, a tied head.
 
-The architecture of Radford et al. 2019 as `transformers.GPT2LMHeadModel` computes it: a model
-folder written here loads there and the logits agree. Read `GPT2.forward` first, then upwards.
+The architecture of Radford et al. 2019 as `transformers.GPT2LMHeadModel` computes it. Read
+`GPT2.forward` first, then upwards.
 
 Shapes: B sequences, T tokens, C = n_embd channels, H = n_head heads of D = C / H channels.
 """
 
-import json
 import math
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, dataclass
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from novelkit import layouts
 from novelkit.errors import InputError
 
 
@@ -104,6 +98,7 @@ class Attention(nn.Module):
         self.project = nn.Linear(config.n_embd, config.n_embd)
 
     def forward(self, x: Tensor, cache: Cache | None = None) -> Tensor:
+        """(B, T, C) to (B, T, C); with a cache, T new tokens after those that it holds."""
         batch, tokens, channels = x.shape
         query, key, value = (
             part.view(batch, tokens, self.n_head, -1).transpose(1, 2)  # (B, H, T, D)
@@ -134,6 +129,7 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, cache: Cache | None = None) -> Tensor:
+        """(B, T, C) to (B, T, C)."""
         x = x + self.dropout(self.attention(self.norm_1(x), cache))
         hidden = F.gelu(self.expand(self.norm_2(x)), approximate="tanh")  # GPT-2's gelu_new
         return x + self.dropout(self.contract(hidden))
@@ -163,6 +159,11 @@ class GPT2(nn.Module):
             nn.init.zeros_(module.bias)
 
     def forward(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
+        """Logits (B, T, vocab_size) of the token after each of `ids` (B, T).
+
+        With a cache, `ids` come after the tokens that it holds, one at a time. Raises `ValueError`
+        past n_ctx.
+        """
         start = cache.length if cache is not None else 0
         if start + ids.size(1) > self.config.n_ctx:
             raise ValueError(f"{start + ids.size(1)} tokens, n_ctx is {self.config.n_ctx}")
@@ -182,177 +183,11 @@ class GPT2(nn.Module):
         logits = self(ids).float()
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
 
-    def parameters_count(self) -> int:
+    def count_parameters(self) -> int:
         """The number of weights, the tied head counted once."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 
-# What GPT-2 variants change in the computation without changing a weight's shape.
-_FIXED = {
-    "activation_function": "gelu_new",
-    "layer_norm_epsilon": 1e-5,
-    "scale_attn_weights": True,
-    "scale_attn_by_inverse_layer_idx": False,
-}
-
-# Our names -> those of transformers. GPT-2's linear layers lie there as (in, out), so transposed.
-_NAMES = {
-    "token_embedding.weight": "transformer.wte.weight",
-    "position_embedding.weight": "transformer.wpe.weight",
-    "norm": "transformer.ln_f",
-    "blocks.": "transformer.h.",
-    ".norm_1.": ".ln_1.",
-    ".norm_2.": ".ln_2.",
-    ".attention.query_key_value.": ".attn.c_attn.",
-    ".attention.project.": ".attn.c_proj.",
-    ".expand.": ".mlp.c_fc.",
-    ".contract.": ".mlp.c_proj.",
-}
-
-
-def _transformers_name(name: str) -> str:
-    if name.startswith("norm."):
-        return name.replace("norm", _NAMES["norm"], 1)
-    for ours, theirs in _NAMES.items():
-        if ours != "norm":
-            name = name.replace(ours, theirs)
-    return name
-
-
-def _is_transposed(name: str) -> bool:
-    return name.endswith((".c_attn.weight", ".c_proj.weight", ".c_fc.weight"))
-
-
-def state_for_transformers(model: GPT2) -> dict[str, Tensor]:
-    """The weights under the names and in the layout of `transformers.GPT2LMHeadModel`."""
-    state = {_transformers_name(name): tensor for name, tensor in model.state_dict().items()}
-    return {
-        name: (tensor.T if _is_transposed(name) else tensor).detach().cpu().contiguous()
-        for name, tensor in state.items()
-    }
-
-
-def save_model(model: GPT2, folder: Path, special_tokens: dict[str, int] | None = None) -> None:
-    """Write `model.safetensors`, `config.json` and `generation_config.json` into `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    config, special = model.config, special_tokens or {}
-    temporary = folder / ".model.safetensors.tmp"
-    try:
-        # Not `save_file`, whose files only their owner may read: a model is there to be shared.
-        temporary.write_bytes(save(state_for_transformers(model), metadata={"format": "pt"}))
-        temporary.replace(folder / "model.safetensors")
-    finally:
-        temporary.unlink(missing_ok=True)
-    layouts.write_json(
-        folder / "config.json",
-        {
-            "architectures": ["GPT2LMHeadModel"],
-            "model_type": "gpt2",
-            "vocab_size": config.vocab_size,
-            "n_positions": config.n_ctx,
-            "n_ctx": config.n_ctx,
-            "n_embd": config.n_embd,
-            "n_layer": config.n_layer,
-            "n_head": config.n_head,
-            "activation_function": "gelu_new",
-            "resid_pdrop": config.dropout,
-            "embd_pdrop": config.dropout,
-            "attn_pdrop": config.dropout,
-            "layer_norm_epsilon": 1e-5,
-            "initializer_range": 0.02,
-            "tie_word_embeddings": True,
-            "dtype": "float32",
-            **special,
-        },
-    )
-    layouts.write_json(
-        folder / "generation_config.json", {"do_sample": True, "top_k": 50, **special}
-    )
-
-
-def load_model(folder: Path, device: str = "cpu") -> GPT2:
-    """Read a GPT-2 folder (ours or one of `transformers`), in float32, ready to write.
-
-    Raises `InputError` for a missing, damaged or foreign model.
-    """
-    folder = Path(folder)
-    for name in ("config.json", "model.safetensors"):
-        if not (folder / name).is_file():
-            raise InputError(
-                f"{folder} 不是模型文件夹：缺少 {name}，请检查路径，或重新训练、重新复制一份。"
-            )
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        state = load_file(folder / "model.safetensors")
-    except (ValueError, OSError, SafetensorError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(
-            f"{folder} 里的模型文件已损坏（{reason}）：请重新训练，或重新复制一份。"
-        ) from error
-    model = GPT2(_read_config(config, folder))
-    load_transformers_state(model, state, folder)
-    return model.to(device).eval()
-
-
-def _read_config(config: Any, folder: Path) -> ModelConfig:
-    """A `config.json` of `transformers` as ours; refuses what would compute something else."""
-    if not isinstance(config, dict) or config.get("model_type") != "gpt2":
-        kind = config.get("model_type") if isinstance(config, dict) else None
-        raise InputError(f"{folder} 不是 GPT-2（model_type 是 {kind}）：请换一个模型文件夹。")
-    for name, value in _FIXED.items():
-        if config.get(name, value) != value:
-            raise InputError(
-                f"{folder} 的 {name} 是 {config[name]}，这里的 GPT-2 只会算 {value}："
-                "照样读进来，结果会悄悄出错，请换一个模型。"
-            )
-    try:
-        sizes = {name: int(config[name]) for name in ("vocab_size", "n_layer", "n_head", "n_embd")}
-        n_ctx, dropout = int(config.get("n_positions", 1024)), float(config.get("resid_pdrop", 0.1))
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{folder} 的 config.json 缺少大小或写错了（{error}）：请重新复制一份。"
-        ) from error
-    return ModelConfig(n_ctx=n_ctx, dropout=dropout, **sizes)
-
-
-def load_transformers_state(model: GPT2, state: dict[str, Tensor], where: Path) -> None:
-    """Load weights that `state_for_transformers` or `transformers` wrote; raises `InputError`."""
-    # Base models lack the prefix, old files carry the mask and the tied head as well.
-    named = {
-        name if name.startswith("transformer.") else f"transformer.{name}": tensor
-        for name, tensor in state.items()
-    }
-    _refuse_surplus(model, named, where)
-    with torch.no_grad():
-        for name, tensor in model.state_dict().items():
-            theirs = _transformers_name(name)
-            found = named.get(theirs)
-            if found is not None and _is_transposed(theirs):
-                found = found.T
-            if found is None or found.shape != tensor.shape:
-                shape = None if found is None else tuple(found.shape)
-                raise InputError(
-                    f"{where} 的权重 {theirs} 形状是 {shape}，应为 {tuple(tensor.shape)}："
-                    "权重和 config.json 不是同一个模型。"
-                )
-            tensor.copy_(found)
-
-
-def _refuse_surplus(model: GPT2, named: dict[str, Tensor], where: Path) -> None:
-    """Raise `InputError` for weights that this model would leave out without a word."""
-    expected = {_transformers_name(name) for name in model.state_dict()}
-    masks = (".attn.bias", ".attn.masked_bias")  # buffers that old versions stored
-    surplus = [name for name in named if name not in expected and not name.endswith(masks)]
-    head, embedding = (named.get(f"transformer.{name}.weight") for name in ("lm_head", "wte"))
-    if head is not None and embedding is not None and torch.equal(head, embedding):
-        surplus.remove("transformer.lm_head.weight")
-    if surplus:
-        raise InputError(
-            f"{where} 多出 {len(surplus)} 项权重（如 {min(surplus)}），config.json 里没有："
-            "权重和 config.json 不是同一个模型。"
-        )
-
-
 def describe(model: GPT2) -> dict[str, float]:
     """Sizes that a run records: the configuration and the number of parameters."""
-    return {**asdict(replace(model.config)), "parameters": model.parameters_count()}
+    return {**asdict(model.config), "parameters": model.count_parameters()}
