@@ -18,7 +18,7 @@ from novelkit.errors import InputError, WorkError
 
 COMMANDS = {
     "check": "检查这台机器：设备、精度、软件包、字体",
-    "download": "下载或复制一本小说：网址或本地文件",
+    "download": "下载或复制小说：书名、编号、网址、文件或文件夹；也能查书目",
     "inspect": "看一个文件是什么编码，并列出依据",
     "prepare": "原始文件 → 章节 → 词表和训练数据",
     "train": "训练或继续训练一个 GPT-2",

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novelkit.download import RECORD_SUFFIX, download, fetching, safe_name
+from novelkit.download import RECORD_SUFFIX, download, safe_name, session, writing
 from novelkit.download.naming import name_from_disposition, name_from_url, without_credentials
 from novelkit.errors import InputError, WorkError
 
@@ -112,7 +112,7 @@ class Misbehaving(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setattr(fetching, "BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(session, "BACKOFF_SECONDS", 0.001)
     # A proxy of the machine must not stand between the test and its own server.
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with ThreadingHTTPServer(("127.0.0.1", 0), Misbehaving) as running:
@@ -183,8 +183,8 @@ def test_passing_trouble_is_tried_again(server, tmp_path, path, requests):
         ("/nothing", InputError, "空的", 1),
         ("/loop", InputError, "重定向", 11),
         ("/tofile", InputError, "不是能打开的网址", 1),
-        ("/full", WorkError, "429", fetching.ATTEMPTS),
-        ("/short", WorkError, "断了", fetching.ATTEMPTS),
+        ("/full", WorkError, "429", session.ATTEMPTS),
+        ("/short", WorkError, "断了", session.ATTEMPTS),
         ("/broken_gzip", WorkError, "连接失败", 1),
     ],
 )
@@ -210,7 +210,7 @@ def test_the_limit_stops_large_files_announced_or_not(server, tmp_path, path):
 
 
 def test_a_closed_port_is_failed_work(monkeypatch, tmp_path):
-    monkeypatch.setattr(fetching, "BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(session, "BACKOFF_SECONDS", 0.001)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -222,9 +222,9 @@ def test_a_closed_port_is_failed_work(monkeypatch, tmp_path):
 def test_a_reset_connection_uses_up_no_attempt_of_a_busy_server(server):
     from urllib3.exceptions import ConnectTimeoutError, ProtocolError
 
-    retry = fetching._session().get_adapter("http://").max_retries
+    retry = session.open_session().get_adapter("http://").max_retries
     response = type("Response", (), {"status": 503, "headers": {}, "get_redirect_location": bool})
-    for _ in range(fetching.ATTEMPTS - 1):
+    for _ in range(session.ATTEMPTS - 1):
         retry = retry.increment("GET", "/", response=response())
         retry = retry.increment("GET", "/", error=ConnectTimeoutError())
         retry = retry.increment("GET", "/", error=ProtocolError())
@@ -232,9 +232,9 @@ def test_a_reset_connection_uses_up_no_attempt_of_a_busy_server(server):
 
 
 def test_a_long_retry_after_is_cut(server):
-    retry = fetching._session().get_adapter("http://").max_retries
+    retry = session.open_session().get_adapter("http://").max_retries
     response = type("Response", (), {"headers": {"Retry-After": "3600"}})()
-    assert retry.get_retry_after(response) == fetching.LONGEST_WAIT_SECONDS
+    assert retry.get_retry_after(response) == session.LONGEST_WAIT_SECONDS
 
 
 def test_an_interrupted_download_leaves_nothing(server, tmp_path):
@@ -344,7 +344,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the Linux device /dev/full")
 def test_a_full_disk_is_failed_work():
     with pytest.raises(WorkError, match="磁盘空间"):
-        fetching.write_chunks([b"x"], Path("/dev/full"), 10, 1, lambda done, total: None)
+        writing.write_chunks([b"x"], Path("/dev/full"), 10, 1, lambda done, total: None)
 
 
 # ---- names

@@ -33,7 +33,7 @@ from novelkit.plots.fonts import label, use_chinese_font
 
 ROOT = Path(__file__).resolve().parents[1]
 # Colab's image of August 2026, for the packages of the core; safetensors and requests are those
-# of its freeze list of June 2026.
+# of its freeze list of June 2026, beautifulsoup4 and lxml those of an earlier image of that year.
 COLAB_2026_08 = {
     "torch": "2.11.0+cu128",
     "transformers": "5.15.0",
@@ -48,6 +48,8 @@ COLAB_2026_08 = {
     "ipywidgets": "7.7.1",
     "tqdm": "4.67.3",
     "requests": "2.32.4",
+    "beautifulsoup4": "4.13.5",
+    "lxml": "6.0.2",
 }
 
 

@@ -1,181 +1,293 @@
-"""Fetch a URL into a file: politely, completely, and not a web page in place of a book.
+"""Fetch a file from the first of several addresses that serves it: politely, and completely.
 
-Waits and tries again where that can help (overload, a connection that breaks off), compares the
-length with what the server announced, and stops at a limit. Does not cover: resuming half a file,
-logins, pages that need a browser. `requests` is imported inside functions.
+Waits and tries again where that can help (overload, a connection that breaks off), goes on from the
+byte that was reached (`resume`), compares the length with what the server announced, takes no web
+page for a book and stops at a limit. Does not cover: logins, pages that need a browser, several
+connections at once. `requests` is imported inside functions; it obeys HTTP_PROXY and NO_PROXY.
 """
 
-import time
-from collections.abc import Callable, Iterable, Iterator
-from io import FileIO
-from pathlib import Path
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from novelkit import __version__
 from novelkit.download.naming import name_from_disposition, name_from_url, without_credentials
+from novelkit.download.resume import Partial
+from novelkit.download.session import ATTEMPTS, RETRY_STATUSES, open_session, pause
+from novelkit.download.writing import Progress, refuse_size, write_chunks
 from novelkit.errors import InputError, WorkError
 
 if TYPE_CHECKING:
     import requests
 
-USER_AGENT = f"novelkit/{__version__} (course kit; fetches one book at a time)"
-# Overloaded or restarting: worth waiting for. Any other error status will not change by itself.
-RETRY_STATUSES = (429, 500, 502, 503, 504)
-ATTEMPTS = 4
-BACKOFF_SECONDS = 0.5
-LONGEST_WAIT_SECONDS = 30
-CHUNK_BYTES = 1 << 16
-Progress = Callable[[int, int | None], None]
+# How long a server may take to answer the phone; the caller's timeout is for what it then says.
+LONGEST_CONNECT_SECONDS = 10
+HEAD_BYTES = 1024
+# Read in small bites: of one that is cut short, urllib3 gives nothing.
+BITE_BYTES = 1 << 12
+# A transfer that brings at least this much before it breaks off may break off again.
+ENOUGH_BYTES = 1 << 16
+WEB_PAGES = (b"<!doctype html", b"<html", b"<head", b"<script")
 
 
-def fetch(
-    url: str, temporary: Path, maximum_bytes: int, timeout: float, progress: Progress
-) -> dict[str, Any]:
-    """Fetch `url` into `temporary` and return the name and the facts for the record.
+@dataclass(frozen=True)
+class Limits:
+    """`maximum_bytes` of the file; `timeout` (s) of each wait; `progress` gets bytes."""
 
-    A body that breaks off is fetched again from its beginning.
-    """
-    import requests
+    maximum_bytes: int
+    timeout: float
+    progress: Progress
 
-    with _session() as session:
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                with session.get(url, stream=True, timeout=timeout) as response:
-                    return _receive(response, url, temporary, maximum_bytes, progress)
-            except requests.exceptions.TooManyRedirects as error:
-                raise InputError(f"{url} 一直在重定向，打不开：请换一个地址。") from error
-            except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
-                raise InputError(f"{url} 不是能打开的网址：请检查拼写。") from error
-            except _BrokenOff as error:
-                if attempt == ATTEMPTS:
-                    raise WorkError(
-                        f"{url} 传到一半就断了，试了 {ATTEMPTS} 次：请稍后再试。"
-                    ) from error
-                time.sleep(BACKOFF_SECONDS * 2**attempt)
-            except requests.exceptions.RequestException as error:
-                raise WorkError(
-                    f"与 {urlsplit(url).hostname} 的连接失败（{type(error).__name__}）："
-                    "请检查网络和网址，稍后再试。"
-                ) from error
-    raise AssertionError("the last attempt returns or raises")
+
+class Unserved(Exception):
+    """An address that does not give the file: another may. `reason` is a few words."""
+
+    def __init__(self, error: InputError | WorkError, reason: str) -> None:
+        super().__init__(reason)
+        self.error, self.reason = error, reason
 
 
 class _BrokenOff(Exception):
     """The body stopped before its end, by a dropped connection or short of its length."""
 
 
+class _StartAgain(Exception):
+    """The bytes at hand are not the beginning of what the server has now; they are gone."""
+
+
+def fetch(addresses: Sequence[str], partial: Partial, limits: Limits) -> dict[str, Any]:
+    """Fetch the file into `partial.path` and return the name and the facts for the record.
+
+    Goes on to the next address where one does not serve; the last one gets the most patience.
+    """
+    troubles: list[tuple[str, Unserved]] = []
+    for number, address in enumerate(addresses, start=1):
+        attempts = ATTEMPTS if number == len(addresses) else 2
+        try:
+            return _fetch_from(address, partial, limits, attempts)
+        except Unserved as trouble:
+            troubles.append((address, trouble))
+    if len(troubles) == 1:
+        raise troubles[0][1].error from troubles[0][1].error.__cause__
+    raise _all_failed(troubles)
+
+
+def _all_failed(troubles: Sequence[tuple[str, Unserved]]) -> InputError | WorkError:
+    """One error for all addresses: bad input only where waiting would change none of them."""
+    errors = [trouble.error for _, trouble in troubles]
+    if all(trouble.reason == OFFLINE for _, trouble in troubles):
+        return errors[0]
+    told = "；".join(f"{urlsplit(where).hostname}：{trouble.reason}" for where, trouble in troubles)
+    kind = InputError if all(isinstance(error, InputError) for error in errors) else WorkError
+    return kind(
+        f"{len(troubles)} 个地址都没有给出文件（{told}）："
+        "请检查网址和网络，或在浏览器里下载后给出文件路径。"
+    )
+
+
+def _fetch_from(address: str, partial: Partial, limits: Limits, attempts: int) -> dict[str, Any]:
+    """Fetch from one address; a body that breaks off is continued, or fetched again."""
+    from requests import exceptions
+
+    failures = 0
+    cause: Exception
+    with open_session(attempts) as session:
+        while True:
+            before = partial.size
+            try:
+                return _request(session, address, partial, limits)
+            except _StartAgain as error:
+                failures, cause = failures + 1, error
+            except _BrokenOff as error:
+                # A line that drops again and again still gets there, as long as it brings much.
+                failures = 0 if partial.size - before >= ENOUGH_BYTES else failures + 1
+                cause = error
+                if failures < attempts:
+                    pause(failures)
+            except InputError:
+                # Too large: no later call wants these bytes.
+                partial.discard()
+                raise
+            except exceptions.TooManyRedirects as error:
+                told = InputError(f"{address} 一直在重定向，打不开：请换一个地址。")
+                raise _unserved(told, "一直在重定向", error) from error
+            except exceptions.RequestException as error:
+                raise _connection_trouble(address, error) from error
+            except ValueError as error:
+                # What a redirect leads to may be no address at all.
+                raise _no_address(address, error) from error
+            if failures >= attempts:
+                raise _gave_up(address, partial, attempts) from cause
+
+
+def _gave_up(address: str, partial: Partial, attempts: int) -> Unserved:
+    kept = f"；收到的 {partial.size:,} 字节留着，再运行一次会接着下载" if partial.size else ""
+    error = WorkError(f"{address} 传到一半就断了，试了 {attempts} 次{kept}：请稍后再试。")
+    return Unserved(error, "传到一半就断了")
+
+
+def _unserved(error: InputError | WorkError, reason: str, cause: BaseException) -> Unserved:
+    error.__cause__ = cause
+    return Unserved(error, reason)
+
+
+def _no_address(address: str, cause: Exception) -> Unserved:
+    return _unserved(InputError(f"{address} 不是能打开的网址：请检查拼写。"), "网址打不开", cause)
+
+
+OFFLINE = "找不到服务器"
+
+
+def _connection_trouble(address: str, cause: Exception) -> Unserved:
+    """What a failed connection means: no network, a proxy, or something else."""
+    from requests import exceptions
+
+    host = urlsplit(address).hostname
+    if isinstance(cause, exceptions.InvalidURL | exceptions.InvalidSchema):
+        return _no_address(address, cause)
+    if isinstance(cause, exceptions.ProxyError):
+        error = WorkError(
+            f"经过代理连不上 {host}：请检查环境变量 HTTP_PROXY、HTTPS_PROXY 和代理是否开着。"
+        )
+        return _unserved(error, "代理连不上", cause)
+    if any(isinstance(part, socket.gaierror) for part in _causes(cause)):
+        error = WorkError(
+            f"找不到服务器 {host}，可能没有联网，或网址写错了：请检查网络和代理设置；"
+            "不联网也可以用自带的小说（novelkit download 缺字）或本地文件。"
+        )
+        return _unserved(error, OFFLINE, cause)
+    error = WorkError(
+        f"与 {host} 的连接失败（{type(cause).__name__}）：请检查网络和网址，稍后再试。"
+    )
+    return _unserved(error, f"连接失败（{type(cause).__name__}）", cause)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and all that led to it; urllib3 keeps some causes in `reason` and `args`."""
+    for _ in range(10):
+        if error is None:
+            return
+        yield error
+        inner = (getattr(error, "reason", None), *error.args, error.__cause__, error.__context__)
+        error = next((part for part in inner if isinstance(part, BaseException)), None)
+
+
+def _request(
+    session: "requests.Session", address: str, partial: Partial, limits: Limits
+) -> dict[str, Any]:
+    """One request for the whole file or for its rest; returns the facts for the record."""
+    offset, headers = partial.request(address)
+    timeout = (min(limits.timeout, LONGEST_CONNECT_SECONDS), limits.timeout)
+    with session.get(address, stream=True, timeout=timeout, headers=headers) as response:
+        if offset and response.status_code in (206, 416):
+            if response.status_code == 416 or not partial.continues(response.headers, offset):
+                partial.discard()
+                raise _StartAgain(f"HTTP {response.status_code}")
+            _receive_rest(response, offset, partial, limits)
+        else:
+            offset = 0
+            _refuse_status(response.status_code, address)
+            _receive_whole(response, address, partial, limits)
+        return _facts(response, address, partial, offset)
+
+
+def _receive_rest(response: Any, offset: int, partial: Partial, limits: Limits) -> None:
+    """Append the body of a 206 answer, which was found to be the rest of the file."""
+    told = response.headers["Content-Range"].rpartition("/")[2]
+    total = None if told == "*" else int(told)
+    refuse_size(total, limits.maximum_bytes)
+    chunks = _body(response)
+    write_chunks(chunks, partial.path, limits.maximum_bytes, total, limits.progress, start=offset)
+    _refuse_short(response)
+    if total is not None and partial.size > total:
+        partial.discard()
+        raise _StartAgain("more bytes than the file has")
+    if total is not None and partial.size < total:
+        raise _BrokenOff(f"{partial.size} of {total} bytes")
+
+
+def _receive_whole(response: Any, address: str, partial: Partial, limits: Limits) -> None:
+    """Write the body of a 200 answer, once its first bytes show that it is no web page."""
+    announced = response.headers.get("Content-Length", "")
+    encoded = response.headers.get("Content-Encoding")
+    # The announced length is that of the compressed bytes, so it is no total for the reader.
+    total = int(announced) if announced.isdecimal() and not encoded else None
+    refuse_size(total, limits.maximum_bytes)
+    head, chunks = _peek(_body(response))
+    if not head:
+        _refuse_short(response)
+        error = InputError(f"{address} 返回的内容是空的：请检查网址。")
+        raise Unserved(error, "内容是空的")
+    _refuse_web_page(head, address)
+    # Only now: an error page must not cost the half that is there.
+    partial.begin(response.headers, address)
+    write_chunks(chunks, partial.path, limits.maximum_bytes, total, limits.progress)
+    _refuse_short(response)
+
+
 def _body(response: "requests.Response") -> Iterator[bytes]:
     from requests.exceptions import ChunkedEncodingError, ConnectionError
 
     try:
-        yield from response.iter_content(CHUNK_BYTES)
+        yield from response.iter_content(BITE_BYTES)
     except (ChunkedEncodingError, ConnectionError) as error:
         raise _BrokenOff(str(error)) from error
 
 
-def _session() -> "requests.Session":
-    """A session that retries overload and failed connections with growing pauses."""
-    import requests
-    from requests.adapters import HTTPAdapter
-    from urllib3.util.retry import Retry
-
-    class PatientRetry(Retry):
-        def get_retry_after(self, response):
-            # A server may ask for an hour; nobody waits for that in front of a notebook.
-            wait = super().get_retry_after(response)
-            return None if wait is None else min(wait, LONGEST_WAIT_SECONDS)
-
-    retry = PatientRetry(
-        # Counted apart: a connection that was reset must not use up the attempts of a busy server.
-        connect=ATTEMPTS - 1,
-        read=ATTEMPTS - 1,
-        status=ATTEMPTS - 1,
-        total=3 * (ATTEMPTS - 1),
-        status_forcelist=RETRY_STATUSES,
-        backoff_factor=BACKOFF_SECONDS,
-        raise_on_status=False,
-    )
-    session = requests.Session()
-    session.max_redirects = 10
-    session.mount("http://", HTTPAdapter(max_retries=retry))
-    session.mount("https://", HTTPAdapter(max_retries=retry))
-    session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "gzip, deflate"})
-    return session
+def _peek(chunks: Iterator[bytes]) -> tuple[bytes, Iterable[bytes]]:
+    """The first bytes, at least HEAD_BYTES where there are so many, and all chunks with them."""
+    head = b""
+    for chunk in chunks:
+        head += chunk
+        if len(head) >= HEAD_BYTES:
+            break
+    return head, chain([head], chunks)
 
 
-def _receive(
-    response: Any, url: str, temporary: Path, maximum_bytes: int, progress: Progress
-) -> dict[str, Any]:
-    """Write the body of an open response to `temporary` and return the facts for the record."""
-    _refuse_status(response.status_code, url)
+def _refuse_short(response: Any) -> None:
+    """Raise `_BrokenOff` where fewer bytes came over the line than were announced."""
     announced = response.headers.get("Content-Length", "")
-    length = int(announced) if announced.isdigit() else None
-    # The announced length is that of the compressed bytes, so it is no total for the reader.
-    total = None if response.headers.get("Content-Encoding") else length
-    write_chunks(_body(response), temporary, maximum_bytes, total, progress)
-    if length is not None and response.raw.tell() != length:
-        raise _BrokenOff(f"{response.raw.tell()} of {length} bytes")
-    if temporary.stat().st_size == 0:
-        raise InputError(f"{url} 返回的内容是空的：请检查网址。")
-    _refuse_web_page(temporary, url)
+    if announced.isdecimal() and response.raw.tell() != int(announced):
+        raise _BrokenOff(f"{response.raw.tell()} of {announced} bytes")
+
+
+def _facts(response: Any, address: str, partial: Partial, offset: int) -> dict[str, Any]:
     disposition = response.headers.get("Content-Disposition", "")
-    return {
-        "name": name_from_disposition(disposition) or name_from_url(response.url),
-        "source": without_credentials(url),
+    name = name_from_disposition(disposition) or name_from_url(response.url)
+    if response.headers.get("Content-Encoding") and name.lower().endswith(".gz"):
+        # A server that packs book.txt.gz "for the way" has been unpacked: the name follows.
+        with partial.path.open("rb") as file:
+            name = name if file.read(2) == b"\x1f\x8b" else name[:-3]
+    facts = {
+        "name": name,
+        "source": without_credentials(address),
         "final_url": without_credentials(response.url),
         "content_type": response.headers.get("Content-Type", ""),
     }
+    return {**facts, "resumed_from": offset} if offset else facts
 
 
 def _refuse_status(status: int, url: str) -> None:
+    if status == 200:
+        return
+    error: InputError | WorkError = InputError(f"{url} 没有给出文件（HTTP {status}）：请检查网址。")
     if status in (404, 410):
-        raise InputError(f"{url} 不存在（HTTP {status}）：请检查网址。")
-    if status in (401, 403, 451):
-        raise InputError(f"{url} 拒绝访问（HTTP {status}）：请在浏览器里下载后给出文件路径。")
-    if status in RETRY_STATUSES:
-        raise WorkError(f"{url} 的服务器正忙（HTTP {status}），已试 {ATTEMPTS} 次：请稍后再试。")
-    if status != 200:
-        raise InputError(f"{url} 没有给出文件（HTTP {status}）：请检查网址。")
+        error = InputError(f"{url} 不存在（HTTP {status}）：请检查网址。")
+    elif status in (401, 403, 451):
+        error = InputError(f"{url} 拒绝访问（HTTP {status}）：请在浏览器里下载后给出文件路径。")
+    elif status in RETRY_STATUSES:
+        error = WorkError(f"{url} 的服务器正忙（HTTP {status}），试过几次：请稍后再试。")
+    raise Unserved(error, f"HTTP {status}")
 
 
-def _refuse_web_page(temporary: Path, url: str) -> None:
+def _refuse_web_page(head: bytes, url: str) -> None:
     """An error or login page sent with status 200 would otherwise become the training text."""
     if urlsplit(url).path.lower().endswith((".html", ".htm", ".xhtml")):
         return
-    with temporary.open("rb") as file:
-        # Without the zero bytes a page in UTF-16 shows its tags as well.
-        head = file.read(1024).replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").lower()
-    if head.startswith((b"<!doctype html", b"<html", b"<head", b"<script")):
-        raise InputError(f"{url} 给的是网页，不是书的文件：请用书的直接下载地址。")
-
-
-def write_chunks(
-    chunks: Iterable[bytes],
-    temporary: Path,
-    maximum_bytes: int,
-    total: int | None,
-    progress: Progress,
-) -> None:
-    """Write `chunks` to `temporary` up to the limit; `total` is the expected size if known."""
-    done = 0
-    limit = f"{maximum_bytes / 2**20:.0f} MiB"
-    if total is not None and total > maximum_bytes:
-        raise InputError(f"文件有 {total / 2**20:.0f} MiB，超过上限 {limit}：请确认它是一本书。")
-    with temporary.open("wb", buffering=0) as file:
-        for chunk in chunks:
-            done += len(chunk)
-            if done > maximum_bytes:
-                raise InputError(f"内容超过上限 {limit}，已停止：请确认它是一本书。")
-            _write_all(file, chunk)
-            progress(done, total)
-
-
-def _write_all(file: FileIO, chunk: bytes) -> None:
-    """Write without a buffer, so that a full disk shows here and not when the file is closed."""
-    rest = memoryview(chunk)
-    try:
-        while rest:
-            rest = rest[file.write(rest) :]
-    except OSError as error:
-        raise WorkError(f"写入失败（{error.strerror}）：请检查磁盘空间。") from error
+    # Without the zero bytes a page in UTF-16 shows its tags as well.
+    start = head[:HEAD_BYTES].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").lower()
+    if start.startswith(WEB_PAGES):
+        error = InputError(f"{url} 给的是网页，不是书的文件：请用书的直接下载地址。")
+        raise Unserved(error, "给的是网页")

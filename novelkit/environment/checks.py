@@ -37,6 +37,8 @@ MINIMUM_VERSIONS = {
     "ipywidgets": "7.7",
     "tqdm": "4.66",
     "requests": "2.31",
+    "beautifulsoup4": "4.12",
+    "lxml": "5.0",
 }
 # One training run with its checkpoints takes a few hundred MiB on the small preset.
 ENOUGH_DISK_GIB, TOO_LITTLE_DISK_GIB = 2.0, 0.2
