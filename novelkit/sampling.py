@@ -13,12 +13,7 @@ from torch import Tensor
 
 from novelkit.errors import InputError
 from novelkit.model import GPT2, Cache
-from novelkit.tokenizing.characters import (
-    FIRST_BYTE_ID,
-    FIRST_CHARACTER_ID,
-    CharTokenizer,
-    StreamDecoder,
-)
+from novelkit.tokenizing.interface import FIRST_BYTE_ID, FIRST_CHARACTER_ID, Tokenizer
 
 
 @dataclass(frozen=True)
@@ -96,10 +91,12 @@ def keep_top_p(logits: Tensor, p: float) -> Tensor:
     return torch.empty_like(logits).scatter(-1, indices, ordered.masked_fill(cut, float("-inf")))
 
 
-def without_bytes(logits: Tensor) -> Tensor:
-    """Forbid the 256 byte tokens of our tokenizer, so that only characters it knows are drawn."""
+def without_bytes(
+    logits: Tensor, byte_ids: range = range(FIRST_BYTE_ID, FIRST_CHARACTER_ID)
+) -> Tensor:
+    """Forbid the 256 byte tokens of our tokenizers, so that only characters it knows are drawn."""
     allowed = logits.clone()
-    allowed[..., FIRST_BYTE_ID:FIRST_CHARACTER_ID] = float("-inf")
+    allowed[..., byte_ids.start : byte_ids.stop] = float("-inf")
     return allowed
 
 
@@ -110,7 +107,7 @@ def next_token_probabilities(logits: Tensor, config: SamplingConfig) -> Tensor:
 
 
 def generate(
-    model: GPT2, tokenizer: CharTokenizer, prompt: str, config: SamplingConfig
+    model: GPT2, tokenizer: Tokenizer, prompt: str, config: SamplingConfig
 ) -> Iterator[Piece]:
     """Continue `prompt`: yields pieces as they are decided, `config.length` characters in all.
 
@@ -127,22 +124,22 @@ def generate(
         )
     reader = _Reader(model, tokenizer.encode(prompt).tolist())
     random = torch.Generator().manual_seed(config.seed)
-    decoder, written = StreamDecoder(tokenizer), 0
+    decoder, written = tokenizer.stream(), 0
     # A character spelled in bytes takes up to four tokens.
     tokens = 4 * config.length
     for count in range(1, tokens + 1):
         logits = reader.next_logits()
-        allowed = logits if config.rare_characters else without_bytes(logits)
+        allowed = logits if config.rare_characters else without_bytes(logits, tokenizer.byte_ids)
         probabilities = next_token_probabilities(allowed, config)
         token = int(torch.multinomial(probabilities, 1, generator=random))
         text = decoder.push(token)
         # A new chapter stands apart from what comes before it.
-        text += "\n" if token == tokenizer.chapter else ""
+        ended = token == tokenizer.end_of_text
+        text += "\n" if token == tokenizer.chapter and not ended else ""
         if count == tokens or written + len(text) + decoder.complete >= config.length:
             text += decoder.finish()
         text = text[: config.length - written]
         written += len(text)
-        ended = token == tokenizer.end_of_text
         # The end itself is no text, but it lets go of bytes that were held back.
         if text or not ended:
             yield Piece(text, token, *_score(logits, token))

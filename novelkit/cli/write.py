@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from novelkit.model import load_model
     from novelkit.sampling import SamplingConfig, generate
-    from novelkit.tokenizing.characters import load_tokenizer
+    from novelkit.tokenizing import load_tokenizer
 
     output = Output(options.json)
     config = SamplingConfig(

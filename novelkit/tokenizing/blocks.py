@@ -5,14 +5,16 @@ folder serves every context length.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from novelkit import layouts
-from novelkit.errors import InputError
+from novelkit.errors import InputError, WorkError
 
 # The label that cross entropy skips; PyTorch's `ignore_index` default.
 IGNORED = -100
@@ -41,8 +43,7 @@ class Blocks:
             raise ValueError(f"offset must be in [0, {self.context}), got {self.offset}")
 
     def __len__(self) -> int:
-        targets = len(self.tokens) - 1
-        return bool(self.offset) + -(-(targets - self.offset) // self.context)
+        return count_blocks(len(self.tokens), self.context, self.offset)
 
     def batch(self, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """Inputs and targets of these blocks, int64, both of shape (len(indices), context)."""
@@ -68,13 +69,40 @@ class Blocks:
         return start, min(start + self.context, len(self.tokens) - 1)
 
 
-def write_tokens(path: Path, ids: np.ndarray) -> str:
-    """Write ids as `.npy`, atomically; returns the sha256 of the file."""
-    with layouts.replacing(path) as temporary:
-        # Through an open file: given a name, NumPy appends ".npy" to it.
-        with temporary.open("wb") as file:
-            np.save(file, ids, allow_pickle=False)
-        return hashlib.sha256(temporary.read_bytes()).hexdigest()
+def count_blocks(tokens: int, context: int, offset: int = 0) -> int:
+    """Blocks that an array of so many tokens is cut into, 0 where it cannot fill one."""
+    if tokens <= context:
+        return 0
+    return bool(offset) + -(-(tokens - 1 - offset) // context)
+
+
+def write_tokens(path: Path, ids: np.ndarray | Iterable[np.ndarray]) -> str:
+    """Write ids, in one array or many of one type, as `.npy`; returns the sha256 of the file.
+
+    The many are never together in memory. A reader sees the old file or the whole new one.
+    """
+    pieces = iter([ids] if isinstance(ids, np.ndarray) else ids)
+    first = next(pieces, np.empty(0, np.uint16))
+    # Through an open file: given a name, NumPy appends ".npy" to it.
+    with layouts.replacing(path) as temporary, temporary.open("w+b") as file:
+        # The length is known at the end; NumPy leaves room for it in the header.
+        np.save(file, np.empty(0, first.dtype), allow_pickle=False)
+        begin, count = file.tell(), 0
+        for piece in chain([first], pieces):
+            file.write(piece.tobytes())
+            count += len(piece)
+        _write_header(file, first.dtype, count, begin)
+        file.seek(0)
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_header(file: BinaryIO, kind: np.dtype, count: int, size: int) -> None:
+    """The header of the `.npy` format, version 1.0, in the `size` bytes that it was given."""
+    header = np.lib.format.header_data_from_array_1_0(np.empty(0, kind))
+    file.seek(0)
+    np.lib.format.write_array_header_1_0(file, {**header, "shape": (count,)})
+    if file.tell() != size:
+        raise WorkError("NumPy 写的文件头长度变了，ids 会错位：请换一个 NumPy 版本。")
 
 
 def read_tokens(path: Path) -> np.ndarray:

@@ -1,98 +1,93 @@
 """Novels to a DATA folder: split, vocabulary, ids, anchors, and a preflight of the whole.
 
-The vocabulary comes from the training split alone; what the held-out chapters add to it is
-spelled in bytes and counted in the preflight. Layout of the folder: `novelkit.layouts`.
+One book at a time is in memory: `DataWriter` takes them one by one, keeps the text of the splits
+on disk and counts on the way. The vocabulary comes from the training split alone; what the
+held-out chapters add to it is spelled in bytes and counted in the preflight. Layout of the folder:
+`novelkit.layouts`. Reading and cleaning files is not here: see `novelkit.pipeline`.
 """
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from novelkit import layouts, scores
-from novelkit.cleaning.novel import Chapter, Novel
-from novelkit.cleaning.splits import split_novel
-from novelkit.errors import InputError
+from novelkit.cleaning.novel import Novel
 from novelkit.tokenizing.blocks import write_tokens
-from novelkit.tokenizing.characters import CharTokenizer, tokenizer_sha256
-from novelkit.tokenizing.preflight import SPLIT_NAMES, TINY_CONTEXT, preflight
+from novelkit.tokenizing.choice import choose_tokenizer
+from novelkit.tokenizing.chunks import (
+    CHAPTER,
+    EncodedChunk,
+    encode_chapters,
+    encode_chunk,
+    encode_chunk_with,
+    list_chunks,
+    read_pieces,
+)
+from novelkit.tokenizing.interface import Tokenizer
+from novelkit.tokenizing.loading import tokenizer_sha256
+from novelkit.tokenizing.parts import BookParts, cut_book
+from novelkit.tokenizing.preflight import Census, preflight, refuse_leaks, refuse_short
+from novelkit.tokenizing.staging import begin_data, staging
 
-# A held-out split below the smallest context cannot be measured by any model.
-SHORTEST_SPLIT = TINY_CONTEXT
+__all__ = ["WRITE_STEPS", "DataWriter", "begin_data", "encode_chapters", "write_data"]
 
 # A character that occurs once is spelled in bytes, so that the byte tokens are learned at all: with
 # them untrained, each character that only the held-out chapters have costs three wild guesses.
 MINIMUM_COUNT = 2
 
-Part = list[tuple[str, tuple[Chapter, ...], bool]]
-
-
 Progress = Callable[[int, int], None]
-# Each split encoded and written, the vocabulary, the anchors and the preflight.
-WRITE_STEPS = 2 * len(layouts.SPLITS) + 3
+# Runs a function over items and yields the results in order: `map`, or one over processes.
+OrderedMap = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+# The vocabulary, the ids of each split, the anchors, the move into place and the header.
+WRITE_STEPS = len(layouts.SPLITS) + 4
 
 
 def write_data(
-    novels: Sequence[Novel],
+    novels: Iterable[Novel],
     out: Path,
-    tokenizer: CharTokenizer | None = None,
+    tokenizer: Tokenizer | None = None,
     notes: dict[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Split, encode and write novels as a DATA folder; returns its header.
 
-    Without a `tokenizer`, one is made from the training split. `notes` are kept in the header;
-    `progress(done, total)` counts `WRITE_STEPS`. Raises `InputError` for novels that are too
-    short to hold anything out.
+    Without a `tokenizer`, one of characters is made from the training split. `notes` are kept in
+    the header; `progress(done, total)` counts `WRITE_STEPS`. Raises `InputError` for novels that
+    are too short to hold anything out, or whose held-out text stands in the training text.
     """
-    step = _Steps(progress)
-    # All that can refuse the input comes before the first write.
-    parts, texts, gap = split_texts(novels)
-    tokenizer = tokenizer or CharTokenizer.train(texts["train"], MINIMUM_COUNT)
-    step()
-    ids = {}
-    for name, part in parts.items():
-        ids[name] = encode_chapters(tokenizer, part)
+    step = StepCounter(progress)
+    with staging(out) as parts, DataWriter(out, parts) as writer:
+        for novel in novels:
+            writer.add(cut_book(novel), describe(novel))
+        writer.check()
+        tokenizer = tokenizer or choose_tokenizer("char", writer.texts("train"))
         step()
-    # `prepare` has begun already, with the novels.
-    if not (out / layouts.PREPARING_FILE).is_file() or (out / layouts.DATA_FILE).exists():
         begin_data(out, [])
-    tokenizer.save(out)
-    splits = {}
-    for name, part in parts.items():
-        layouts.write_text(out / f"{name}.txt", texts[name])
-        splits[name] = {
-            "file": f"{name}.npy",
-            "sha256": write_tokens(out / f"{name}.npy", ids[name]),
-            "tokens": len(ids[name]),
-            "characters": len(texts[name]),
-            "chapters": sum(len(chapters) for _, chapters, _ in part),
-        }
+        writer.encode(tokenizer, step)
+        header = writer.header(tokenizer) | (notes or {})
         step()
-    anchors = scores.measure_anchors(texts["train"], texts["validation"]).as_dict()
-    step()
-    checked = preflight(tokenizer, texts, gap, ids["train"])
-    header = {
-        "format": "novelkit-data",
-        "version": layouts.VERSION,
-        "tokenizer": "char",
-        "tokenizer_sha256": tokenizer_sha256(tokenizer),
-        "vocabulary": len(tokenizer),
-        "novels": [_describe(novel) for novel in novels],
-        "splits": splits,
-        "anchors": anchors,
-        "preflight": checked,
-        **(notes or {}),
-    }
-    # The header comes last: a folder without one is a folder that was not finished.
-    layouts.write_json(out / layouts.DATA_FILE, header)
-    (out / layouts.PREPARING_FILE).unlink()
-    step()
+        writer.publish()
+        step()
+        writer.commit(header)
+        step()
     return header
 
 
-class _Steps:
+def describe(novel: Novel) -> dict[str, Any]:
+    """What the header says of a novel."""
+    return {
+        "title": novel.title,
+        "chapters": len(novel.chapters),
+        "characters": novel.characters,
+        "source": novel.source,
+    }
+
+
+class StepCounter:
     """Counts the calls for `progress`."""
 
     def __init__(self, progress: Progress | None) -> None:
@@ -104,81 +99,131 @@ class _Steps:
             self._progress(self._done, WRITE_STEPS)
 
 
-def begin_data(out: Path, novels: Sequence[str]) -> None:
-    """Mark `out` as a DATA folder at work, and drop the header of what stood there.
+class DataWriter:
+    """Writes a DATA folder: `add` each book, `check`, `encode`, `header`, `publish`, `commit`.
 
-    `novels` are the files of novels/ that are ours: whoever finishes the work after a kill may
-    delete them, and no others.
+    Until `publish` everything is in the folder `parts`. Memory holds one book, the hashes of the
+    paragraphs and the lengths of the chapters. Call `begin_data` some time before `publish`.
     """
-    # First the mark: without it and without a header the folder would seem somebody else's.
-    layouts.write_json(out / layouts.PREPARING_FILE, {"novels": sorted(novels)})
-    # An older header would vouch for arrays that are about to change.
-    (out / layouts.DATA_FILE).unlink(missing_ok=True)
 
+    def __init__(self, out: Path, parts: Path) -> None:
+        self.out, self.parts = out, parts
+        self.novels: list[dict[str, Any]] = []
+        self.census = Census()
+        self._lengths: dict[str, list[tuple[int, ...]]] = {name: [] for name in layouts.SPLITS}
+        self._files = {name: (parts / f"{name}.txt").open("wb") for name in layouts.SPLITS}
+        self._splits: dict[str, dict[str, Any]] = {}
+        self._fallback: dict[str, int] = {}
+        self._lost = 0
 
-def split_texts(novels: Sequence[Novel]) -> tuple[dict[str, Part], dict[str, str], int]:
-    """The chapters and the text of each split, and the characters that fall into gaps.
+    def __enter__(self) -> "DataWriter":
+        return self
 
-    Raises `InputError` for novels that are too short to hold anything out.
-    """
-    if not novels:
-        raise InputError("没有可用的小说：请给出至少一个文本文件。")
-    parts, gap = _split(novels)
-    texts = {name: _text(part) for name, part in parts.items()}
-    for name, text in texts.items():
-        if len(text) <= SHORTEST_SPLIT:
-            raise InputError(
-                f"{SPLIT_NAMES[name]}部分只有 {len(text)} 个字，至少要 {SHORTEST_SPLIT + 1} 个："
-                "这本书太短，分不出训练、验证和测试，请加长文本或多放几本。"
+    def __exit__(self, *error: object) -> None:
+        for file in self._files.values():
+            file.close()
+
+    def add(self, book: BookParts, description: dict[str, Any]) -> None:
+        """Append a book to the texts of the splits; `description` goes into the header."""
+        self.novels.append(description)
+        self.census.add(book, str(description["source"].get("file") or f"《{book.title}》"))
+        for name, share in book.shares.items():
+            self._files[name].write(share.text)
+            self._lengths[name].append(share.lengths)
+
+    def check(self) -> None:
+        """After the last book: raise `InputError` for what cannot be trained on or measured."""
+        for file in self._files.values():
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
+        refuse_short(self.census)
+        refuse_leaks(self.census)
+
+    def texts(self, split: str) -> Iterator[str]:
+        """The chapters of a split, one after the other, as training reads them."""
+        for chunk in self._chunks(split):
+            for mark, text in read_pieces(chunk):
+                if mark == CHAPTER:
+                    yield text
+
+    def encode(
+        self,
+        tokenizer: Tokenizer,
+        step: Callable[[], object] = lambda: None,
+        ordered_map: OrderedMap | None = None,
+    ) -> None:
+        """Write the ids of each split; an `ordered_map` may run in other processes."""
+        tokenizer.save(self.parts)
+        if ordered_map:
+            work: Callable[..., EncodedChunk] = partial(
+                encode_chunk_with, self.parts, tokenizer_sha256(tokenizer)
             )
-    return parts, texts, gap
-
-
-def encode_chapters(tokenizer: CharTokenizer, part: Part) -> np.ndarray:
-    """A split as one stream of ids, uint16 or uint32 of shape (tokens,).
-
-    A book opens with its start token and its title, a chapter with its own start token, and a
-    book whose end is in this split closes with the end-of-text token.
-    """
-    pieces: list[np.ndarray] = []
-    for title, chapters, ends in part:
-        pieces += [np.array([tokenizer.book]), tokenizer.encode(title + "\n")]
-        for chapter in chapters:
-            pieces += [np.array([tokenizer.chapter]), tokenizer.encode(_chapter_text(chapter))]
-        if ends:
-            pieces.append(np.array([tokenizer.end_of_text]))
-    return np.concatenate(pieces).astype(np.uint16 if len(tokenizer) <= 2**16 else np.uint32)
-
-
-def _split(novels: Sequence[Novel]) -> tuple[dict[str, Part], int]:
-    """Each split as (book title, its chapters, is the book's end here?), and the gap in all."""
-    parts: dict[str, Part] = {name: [] for name in layouts.SPLITS}
-    gap = 0
-    for novel in novels:
-        splits = split_novel(novel)
-        gap += splits.gap_characters
+        else:
+            work, ordered_map = partial(encode_chunk, tokenizer), map
         for name in layouts.SPLITS:
-            parts[name].append((novel.title, getattr(splits, name), name == "test"))
-    return parts, gap
+            self._encode_split(name, ordered_map(work, self._chunks(name)))
+            step()
 
+    def header(self, tokenizer: Tokenizer) -> dict[str, Any]:
+        """What `data.json` says: the arrays, the anchors and the preflight."""
+        texts = [
+            scores.read_evenly(self.parts / f"{name}.txt", limit)
+            for name, limit in zip(layouts.SPLITS, scores.ANCHOR_CHARACTERS, strict=False)
+        ]
+        anchors = scores.measure_anchors(*texts).as_dict()
+        tokens = {name: split["tokens"] for name, split in self._splits.items()}
+        checked = preflight(tokenizer, self.census, self._lost, self._fallback, tokens)
+        header = {
+            "format": "novelkit-data",
+            "version": layouts.VERSION,
+            "tokenizer": tokenizer.kind,
+            "tokenizer_sha256": tokenizer_sha256(tokenizer),
+            "vocabulary": len(tokenizer),
+            "novels": self.novels,
+            "splits": self._splits,
+            "anchors": anchors,
+            "preflight": checked,
+        }
+        measured = {name: len(text) for name, text in zip(layouts.SPLITS, texts, strict=False)}
+        if any(self.census.characters(name) > count for name, count in measured.items()):
+            header["anchors_characters"] = measured
+        return header
 
-def _chapter_text(chapter: Chapter) -> str:
-    heading = f"{chapter.title}\n" if chapter.title else ""
-    return heading + "\n".join(chapter.paragraphs) + "\n"
+    def publish(self) -> None:
+        """Move all files from `parts` to where they belong; all of them have reached the disk."""
+        for path in sorted(self.parts.rglob("*")):
+            if path.is_file():
+                target = self.out / path.relative_to(self.parts)
+                target.parent.mkdir(exist_ok=True)
+                path.replace(target)
 
+    def commit(self, header: dict[str, Any]) -> None:
+        """Write the header, the last of all: a folder without one was not finished."""
+        layouts.write_json(self.out / layouts.DATA_FILE, header)
+        (self.out / layouts.PREPARING_FILE).unlink()
 
-def _text(part: Part) -> str:
-    """The characters of a split, just as `encode_chapters` encodes them."""
-    return "".join(
-        title + "\n" + "".join(_chapter_text(chapter) for chapter in chapters)
-        for title, chapters, _ in part
-    )
+    def _chunks(self, split: str) -> Iterator[Any]:
+        file = self.parts / f"{split}.txt"
+        return list_chunks(file, self._lengths[split], ends=split == "test")
 
+    def _encode_split(self, name: str, encoded: Iterable[EncodedChunk]) -> None:
+        tokens = fallback = 0
 
-def _describe(novel: Novel) -> dict[str, Any]:
-    return {
-        "title": novel.title,
-        "chapters": len(novel.chapters),
-        "characters": novel.characters,
-        "source": novel.source,
-    }
+        def ids() -> Iterator[np.ndarray]:
+            nonlocal tokens, fallback
+            for chunk in encoded:
+                tokens += len(chunk.ids)
+                fallback += chunk.fallback
+                self._lost += chunk.lost
+                yield chunk.ids
+
+        digest = write_tokens(self.parts / f"{name}.npy", ids())
+        self._fallback[name] = fallback
+        self._splits[name] = {
+            "file": f"{name}.npy",
+            "sha256": digest,
+            "tokens": tokens,
+            "characters": self.census.characters(name),
+            "chapters": sum(len(lengths) - 1 for lengths in self._lengths[name]),
+        }

@@ -13,7 +13,7 @@ from novelkit import layouts, scores
 from novelkit.errors import InputError
 from novelkit.model import GPT2, ModelConfig
 from novelkit.tokenizing.blocks import IGNORED, Blocks, read_tokens
-from novelkit.tokenizing.characters import load_tokenizer, tokenizer_sha256
+from novelkit.tokenizing.loading import load_tokenizer, tokenizer_sha256
 
 EVALUATION_BATCH = 16
 

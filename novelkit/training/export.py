@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from novelkit import checkpoint, layouts
 from novelkit.model import GPT2, save_model, weights_sha256
 from novelkit.tokenizing.blocks import Blocks
-from novelkit.tokenizing.characters import load_tokenizer
+from novelkit.tokenizing.loading import load_tokenizer
 from novelkit.training.data import Progress, TrainingData, evaluate
 from novelkit.training.disk import writing_to
 

@@ -15,7 +15,7 @@ from novelkit import checkpoint, layouts
 from novelkit.environment import Compute, seed_everything
 from novelkit.errors import WorkError
 from novelkit.model import GPT2, ModelConfig, load_model
-from novelkit.tokenizing.characters import load_tokenizer
+from novelkit.tokenizing.loading import load_tokenizer
 from novelkit.training.batches import BatchStream
 from novelkit.training.config import Budget, TrainConfig
 from novelkit.training.data import Progress, TrainingData, evaluate
