@@ -75,3 +75,25 @@ def cpu():
 
     torch.set_num_threads(1)
     return Compute("cpu", "float32", False, "测试用")
+
+
+@pytest.fixture(params=["chinese", "none"])
+def font(request, monkeypatch):
+    """As on a machine with a Chinese font, and as in Colab, where there is none."""
+    # Here, since most tests draw nothing and these imports take their time.
+    import matplotlib
+    import matplotlib.font_manager
+
+    from novelkit import environment
+    from novelkit.environment import fonts
+
+    if request.param == "chinese" and environment.find_chinese_font() is None:
+        pytest.skip("no font with simplified Chinese here")
+    if request.param == "none":
+        manager = matplotlib.font_manager.fontManager
+        kept = [font for font in manager.ttflist if "DejaVu" in font.name]
+        monkeypatch.setattr(manager, "ttflist", kept)
+        monkeypatch.setattr(fonts, "BUNDLED", ())
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        yield request.param

@@ -3,41 +3,9 @@
 from random import Random
 
 import pytest
+from helpers_exercises import assert_right, assert_wrong, exercises_of
 
-from novelkit.exercises import check, load_exercises, same_value
-
-EXERCISES = {
-    exercise.function: exercise
-    for exercise in load_exercises().values()
-    if exercise.notebook == "01_download"
-}
-
-
-def hidden(exercise, at_least):
-    """That many hidden cases, of several seeds."""
-    cases, seed = [], 0
-    while len(cases) < at_least:
-        cases += exercise.hidden_cases(Random(seed))
-        seed += 1
-    return cases
-
-
-@pytest.mark.parametrize("function", EXERCISES)
-def test_the_reference_passes_public_and_hidden_cases(function):
-    exercise = EXERCISES[function]
-    assert check(exercise.reference).passed
-    for case in hidden(exercise, 200):
-        assert same_value(exercise.reference(*case.arguments), case.expected)
-
-
-@pytest.mark.parametrize("function", EXERCISES)
-def test_hidden_cases_are_varied_and_not_the_public_ones(function):
-    exercise = EXERCISES[function]
-    public = [case.arguments for case in exercise.public_cases]
-    drawn = [case.arguments for case in hidden(exercise, 200)]
-    assert sum(arguments in public for arguments in drawn) < len(drawn) / 4
-    outcomes = {repr(case.expected) for case in exercise.hidden_cases(Random(5))}
-    assert len(outcomes) >= 4 and all(case.hint for case in hidden(exercise, 50))
+EXERCISES = exercises_of("01_download")
 
 
 # What a transfer may come to; each must occur in every draw, since one draw grades a class.
@@ -123,9 +91,9 @@ NAME = {
 
 
 @pytest.mark.parametrize(
-    ("function", "code", "said"),
+    ("code", "said"),
     [
-        pytest.param(function, *wrong, id=f"{function}: {mistake}")
+        pytest.param(*wrong, id=f"{function}: {mistake}")
         for function, mistakes in (
             ("resume_headers", RESUME),
             ("judge_transfer", JUDGE),
@@ -134,27 +102,10 @@ NAME = {
         for mistake, wrong in mistakes.items()
     ],
 )
-def test_a_usual_mistake_fails_with_a_helpful_hint(function, code, said):
-    namespace = {}
-    exec(code, namespace)
-    result = check(namespace[function])
-    assert not result.passed
-    assert said in result.message
-    cases = hidden(EXERCISES[function], 60)
-    assert not all(_passes(namespace[function], case) for case in cases)
-
-
-def _passes(function, case):
-    try:
-        return same_value(function(*case.arguments), case.expected)
-    except Exception:
-        return False
+def test_a_usual_mistake_fails_with_a_helpful_hint(code, said):
+    assert_wrong(code, said, EXERCISES, seeds=5)
 
 
 @pytest.mark.parametrize("code", [RESUME_RIGHT, JUDGE_RIGHT, NAME_RIGHT])
 def test_the_answers_that_the_mistakes_are_made_from_are_right(code):
-    namespace = {}
-    exec(code, namespace)
-    function = next(namespace[name] for name in EXERCISES if name in namespace)
-    assert check(function).passed
-    assert all(_passes(function, case) for case in hidden(EXERCISES[function.__name__], 200))
+    assert_right(code, EXERCISES)

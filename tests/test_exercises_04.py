@@ -3,60 +3,13 @@
 from random import Random
 
 import pytest
+from helpers_exercises import assert_right, assert_wrong, exercises_of
 
-from novelkit.exercises import check, load_exercises, same_value
-
-EXERCISES = {
-    exercise.function: exercise
-    for exercise in load_exercises().values()
-    if exercise.notebook == "04_tokenizing"
-}
-
-
-def hidden(exercise, at_least):
-    """That many hidden cases, of several seeds."""
-    cases, seed = [], 0
-    while len(cases) < at_least:
-        cases += exercise.hidden_cases(Random(seed))
-        seed += 1
-    return cases
-
-
-def passes(function, case):
-    """Whether a function answers as the case expects, an exception by its name."""
-    try:
-        got = function(*case.arguments)
-    except Exception as error:
-        return getattr(case.expected, "exception", None) == type(error).__name__
-    return same_value(got, case.expected, case.tolerance)
-
-
-def defined(code):
-    """The function of an exercise that a student's code defines."""
-    namespace = {}
-    exec(code, namespace)
-    return next(namespace[name] for name in EXERCISES if name in namespace)
+EXERCISES = exercises_of("04_tokenizing")
 
 
 def test_there_are_four():
     assert len(EXERCISES) == 4
-
-
-@pytest.mark.parametrize("function", EXERCISES)
-def test_the_reference_passes_public_and_hidden_cases(function):
-    exercise = EXERCISES[function]
-    assert check(exercise.reference).passed
-    assert all(passes(exercise.reference, case) for case in hidden(exercise, 200))
-
-
-@pytest.mark.parametrize("function", EXERCISES)
-def test_hidden_cases_are_varied_and_not_the_public_ones(function):
-    exercise = EXERCISES[function]
-    public = [case.arguments for case in exercise.public_cases]
-    drawn = [case.arguments for case in hidden(exercise, 200)]
-    assert not any(arguments in public for arguments in drawn)
-    assert len(set(map(repr, drawn))) > 0.9 * len(drawn)
-    assert all(case.hint for case in hidden(exercise, 50))
 
 
 # Properties of the answers themselves, which the reference must have as any answer.
@@ -235,18 +188,9 @@ COMPARE = {
     ],
 )
 def test_a_usual_mistake_fails_with_a_helpful_hint(code, said):
-    function = defined(code)
-    result = check(function)
-    assert not result.passed
-    assert said in result.message
-    exercise = EXERCISES[function.__name__]
-    # Every draw finds it: one draw grades a class.
-    for seed in range(5):
-        assert not all(passes(function, case) for case in exercise.hidden_cases(Random(seed)))
+    assert_wrong(code, said, EXERCISES, seeds=5)
 
 
 @pytest.mark.parametrize("code", [MATCH_RIGHT, BYTES_RIGHT, BLOCKS_RIGHT, COMPARE_RIGHT])
 def test_the_answers_that_the_mistakes_are_made_from_are_right(code):
-    function = defined(code)
-    assert check(function).passed
-    assert all(passes(function, case) for case in hidden(EXERCISES[function.__name__], 200))
+    assert_right(code, EXERCISES)

@@ -1,29 +1,13 @@
 """The figure of the requests: one bar each, where its bytes stand, with a font and without."""
 
-import matplotlib
-import matplotlib.font_manager
 import pytest
 
-from novelkit import environment
-from novelkit.environment import fonts
 from novelkit.plots.download import plot_requests
 
 REQUESTS = [(0, 40_000), (40_000, 80_000), (80_000, 96_757)]
 
 
-@pytest.fixture(params=["chinese", "none"], autouse=True)
-def font(request, monkeypatch):
-    """As on a machine with a Chinese font, and as in Colab, where there is none."""
-    if request.param == "chinese" and environment.find_chinese_font() is None:
-        pytest.skip("no font with simplified Chinese here")
-    if request.param == "none":
-        manager = matplotlib.font_manager.fontManager
-        kept = [font for font in manager.ttflist if "DejaVu" in font.name]
-        monkeypatch.setattr(manager, "ttflist", kept)
-        monkeypatch.setattr(fonts, "BUNDLED", ())
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        yield request.param
+pytestmark = pytest.mark.usefixtures("font")
 
 
 @pytest.mark.filterwarnings("error")

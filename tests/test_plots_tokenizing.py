@@ -1,13 +1,9 @@
 """The figures of tokenizing: the right bricks and marks, with a Chinese font and without."""
 
-import matplotlib
-import matplotlib.font_manager
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novelkit import environment
-from novelkit.environment import fonts
 from novelkit.plots.tokenizing import (
     characters_needed,
     plot_character_counts,
@@ -17,21 +13,6 @@ from novelkit.plots.tokenizing import (
 
 SENTENCE = "下雨天留客"
 WORDS = [(0, 1, 9), (1, 2, 8), (2, 3, 7), (3, 4, 6), (4, 5, 5), (0, 2, 4), (0, 3, 3), (1, 3, 2)]
-
-
-@pytest.fixture(params=["chinese", "none"])
-def font(request, monkeypatch):
-    """As on a machine with a Chinese font, and as in Colab, where there is none."""
-    if request.param == "chinese" and environment.find_chinese_font() is None:
-        pytest.skip("no font with simplified Chinese here")
-    if request.param == "none":
-        manager = matplotlib.font_manager.fontManager
-        kept = [font for font in manager.ttflist if "DejaVu" in font.name]
-        monkeypatch.setattr(manager, "ttflist", kept)
-        monkeypatch.setattr(fonts, "BUNDLED", ())
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        yield request.param
 
 
 @pytest.mark.filterwarnings("error")
