@@ -185,7 +185,10 @@ def _run_case(function: Callable[..., Any], case: Case) -> list[str]:
     lines = [expected, f"  实际：{_shown(got)}"]
     if type(got) is not type(case.expected):
         kind = type(case.expected).__name__
-        lines.append(f"  类型：应是 {kind}，得到 {type(got).__name__}；可以用 {kind}(...) 转换。")
+        # Nothing is converted to None, and None to nothing: the answer itself is another one.
+        near = case.expected is not None and got is not None
+        advice = f"；可以用 {kind}(...) 转换" if near else ""
+        lines.append(f"  类型：应是 {kind}，得到 {type(got).__name__}{advice}。")
     return lines
 
 

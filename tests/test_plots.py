@@ -8,29 +8,11 @@ import matplotlib.font_manager
 import pytest
 from matplotlib.figure import Figure
 
-from novelkit import environment
-from novelkit.environment import fonts
-from novelkit.plots.cleaning import plot_chapters, plot_removed
+from novelkit.plots.cleaning import plot_chapters, plot_removed, plot_report
 from novelkit.plots.sampling import plot_next_character
 from novelkit.plots.training import plot_loss
 
-HAS_FONT = environment.find_chinese_font() is not None
-
-
-@pytest.fixture(params=["chinese", "none"], autouse=True)
-def font(request, monkeypatch):
-    """As on a machine with a Chinese font, and as in Colab, where there is none."""
-    if request.param == "chinese" and not HAS_FONT:
-        pytest.skip("no font with simplified Chinese here")
-    if request.param == "none":
-        manager = matplotlib.font_manager.fontManager
-        kept = [font for font in manager.ttflist if "DejaVu" in font.name]
-        monkeypatch.setattr(manager, "ttflist", kept)
-        monkeypatch.setattr(fonts, "BUNDLED", ())
-    # Other tests of this process may have chosen a font already.
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        yield request.param
+pytestmark = pytest.mark.usefixtures("font")
 
 
 def save(figure, path):
@@ -114,6 +96,57 @@ def test_what_was_removed(tmp_path, font):
     figure = plot_removed(removed)
     assert save(figure, tmp_path / "removed.png") > 5000
     assert ("广告" if font == "chinese" else "advertisements") in texts(figure)
+
+
+REPORT = {
+    "characters_before": 1000,
+    "characters_after": 880,
+    "dropped": {
+        "advertisements": {"title": "广告", "changes": 3, "characters": 130},
+        "spaces": {"title": "空格", "changes": 4, "characters": -10},
+        "nothing": {"title": "没有", "changes": 0, "characters": 0},
+    },
+    "encodings": {"gb18030": 2, "utf-8": 1},
+    "damage": 7,
+    "characters": {
+        "total": 880,
+        "kinds": 3,
+        "most_common": [["的", 600], ["$", 200], ["龘", 80]],
+        "by_rank": [[1, 600], [2, 200], [3, 80]],
+        "rare": {"at_most": 5, "kinds": 0, "once": 0, "examples": ""},
+    },
+    "duplicates": {
+        "paragraphs": 90,
+        "repeated_in_train": 4,
+        "in_train_and_held_out": 1,
+        "identical_books": [],
+    },
+    "novels": [{"chapter_characters": [300, 290]}, {"chapter_characters": [290]}],
+}
+
+
+def test_the_page_of_a_report(tmp_path, font):
+    figure = plot_report(REPORT)
+    assert save(figure, tmp_path / "report.png") > 20000
+    assert len(figure.axes) == 4
+    shown = " ".join(texts(figure))
+    for chinese, english in (
+        ("广告", "advertisements"),
+        ("空格", "spaces"),
+        ("3 章的长度，中位数 290", "length of 3 chapters, median 290"),
+        ("3 种字", "3 kinds"),
+        ("损坏 7 处", "damage: 7"),
+        ("重复的段落 4 / 90", "train: 4 / 90"),
+        ("留下 880（88.00%）", "880 kept (88.00%)"),
+    ):
+        assert (chinese if font == "chinese" else english) in shown
+    assert "gb18030" in shown and "没有" not in shown and "nothing" not in shown
+
+
+def test_the_page_of_one_book_of_which_nothing_was_dropped(tmp_path):
+    empty = {**REPORT, "dropped": {}, "novels": [{"chapter_characters": [5]}]}
+    characters = {**REPORT["characters"], "by_rank": [[1, 880]], "most_common": [["的", 880]]}
+    assert save(plot_report({**empty, "characters": characters}), tmp_path / "report.png") > 20000
 
 
 def test_the_loss(tmp_path, font):

@@ -52,7 +52,7 @@ def text_outputs(notebook: nbformat.NotebookNode) -> str:
 
 
 def clean(notebook: nbformat.NotebookNode) -> None:
-    """Keep of the outputs what a reader needs: no widget state, bars as they ended."""
+    """Keep of the outputs what a reader needs: no widgets, bars as they ended."""
     notebook.metadata = nbformat.from_dict(
         {
             "accelerator": "GPU",
@@ -81,7 +81,13 @@ def _merge_streams(outputs: list[nbformat.NotebookNode]) -> list[nbformat.Notebo
         if output.output_type == "stream":
             lines = output.text.split("\n")
             output.text = "\n".join(line.rstrip("\r").split("\r")[-1] for line in lines)
-    return [output for output in merged if output.get("text", "-").strip()]
+    filled = [output for output in merged if output.get("text", "-").strip()]
+    return [output for output in filled if not _is_widget(output)]
+
+
+def _is_widget(output: nbformat.NotebookNode) -> bool:
+    """A slider without the state that is not saved: a reader would see an error in its place."""
+    return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
 
 
 def save(notebook: nbformat.NotebookNode, path: Path) -> None:

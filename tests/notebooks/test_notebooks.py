@@ -44,6 +44,8 @@ def test_saved_outputs_come_from_one_clean_run(path: Path):
     outputs = [output for cell in code for output in cell["outputs"]]
     assert not [output for output in outputs if output["output_type"] == "error"]
     assert "widgets" not in notebook["metadata"]  # GitHub cannot render it
+    kinds = {kind for output in outputs for kind in output.get("data", {})}
+    assert not [kind for kind in kinds if "widget" in kind]  # an error without that state
     assert notebook["metadata"]["kernelspec"]["name"] == "python3"
     printed = "".join("".join(output.get("text", "")) for output in outputs)
     assert not [word for word in ("/home/", "/tmp/", str(ROOT)) if word in printed]
