@@ -1,5 +1,7 @@
 """Splits: whole chapters in order, nothing lost; without chapters, paragraphs with a gap."""
 
+from itertools import accumulate, chain, pairwise
+
 import pytest
 from helpers_text import novel
 from hypothesis import given
@@ -19,7 +21,8 @@ def test_the_last_chapters_are_held_out(chapters, expected):
     splits = split_novel(book)
     assert (len(splits.train), len(splits.validation), len(splits.test)) == expected
     assert (*splits.train, *splits.validation, *splits.test) == book.chapters
-    assert splits.gap_characters == 0
+    assert splits.gap_characters == 0 and splits.by_chapters
+    assert [*chain(*splits.positions)] == list(range(chapters))
 
 
 @given(st.integers(MINIMUM_CHAPTERS, 400))
@@ -75,9 +78,28 @@ def test_under_five_chapters_order_is_kept_and_what_is_left_out_is_counted(sizes
     assert places == sorted(set(places))
     left_out = sum(map(len, everything)) - sum(len(line) for part in kept for line in part)
     assert splits.gap_characters == left_out
-    for part in (splits.train, splits.validation, splits.test):
+    for part, positions in zip(
+        (splits.train, splits.validation, splits.test), splits.positions, strict=True
+    ):
         titles = [chapter.title for chapter in part]
         assert len(titles) == len(set(titles))
+        assert titles == [book.chapters[position].title for position in positions]
+    assert not splits.by_chapters
+
+
+@given(st.lists(st.integers(1, 900), min_size=30, max_size=200))
+def test_between_the_parts_lies_at_least_the_gap(sizes):
+    lines = tuple(f"{i}".ljust(size, "雪") for i, size in enumerate(sizes))
+    total = sum(map(len, lines))
+    try:
+        splits = split_novel(Novel("书", (Chapter("", lines),)))
+    except InputError:
+        return
+    starts = dict(zip(lines, accumulate(map(len, lines), initial=0), strict=False))
+    parts = [paragraphs(part) for part in (splits.train, splits.validation, splits.test)]
+    for before, after in pairwise(parts):
+        end = starts[before[-1]] + len(before[-1])
+        assert starts[after[0]] - end >= min(GAP_CHARACTERS, total // 50)
 
 
 @pytest.mark.parametrize("lines", [("只有一段。",), ("一段。", "两段。"), ()])

@@ -12,31 +12,19 @@ import re
 import unicodedata
 from collections import Counter
 
-_ANYWHERE = re.compile(
-    r"(?P<address>(?:https?[:：]?//|(?<![a-z0-9])w[\W_]?w[\W_]?w[\W_]{1,2}[a-z0-9]"
-    r"|[a-z0-9-]{2,}[.。·](?:com|net|org|cn|cc|info|tw|hk|xyz|top|vip)/[a-z0-9])[a-z0-9./:_-]*)"
-    r"|(?P<reader>手机用户请.{0,30}阅读)|(?P<popup>无弹窗)"
-    r"|(?P<text_file>txt(?:电子书|下载|全集|小说下载))|(?P<length>本章字数[:：])"
-    r"|(?P<updated>更新时间[:：])"
-    r"|(?P<marker>[-=*@]{2,}章节内容(?:开始|结束))"
+from novelkit.cleaning.site_phrases import (
+    ANYWHERE,
+    CONDITIONAL,
+    FURNITURE,
+    KEYWORDS,
+    SIMPLIFIED,
+    STREWN_RARE,
+    suspicious_lines,
 )
-_CONDITIONAL = re.compile(
-    r"(?P<domain>[a-z0-9-]{2,}[.。·,、][a-z0-9-]*[.。·]?"
-    r"(?:com|net|org|cn|cc|info|tw|hk|xyz|top|vip)(?![a-z])|[a-z0-9_.-]{2,}@[a-z0-9-]{2,}\.[a-z]{2,})"
-    r"|(?P<phone>手机用户请|手机(?:电子书|阅读|看书|同步))"
-    r"|(?P<origin>(?:本书|小说|本文)(?:下载自|来自|转载自|由.{1,20}?(?:整理|制作|提供|上传|收集)))"
-    r"|(?P<more>更多(?:精彩|好看|免费|txt|最新|原创)?.{0,8}(?:小说|电子书|好书)"
-    r"[^。]{0,12}?(?:请|尽在|下载|登陆|登录|访问|就到)|更多(?:精彩|好看|免费)(?:小说|好书))"
-    r"|(?P<posted>(?:更新|发布|上传)时间[:：]?[0-9])|(?P<keep>(?:记住|收藏)(?:本站|网址))"
-    r"|(?P<latest>最新章节(?:请|尽在|列表|免费))|(?P<plain>无广告.{0,6}小.?说)"
-    r"|(?P<text_novel>txt小说)|(?P<rights>版权归?(?:原|作者|出版).{0,10}所有)"
-    r"|(?P<trade>不得用[作于].{0,6}商业)|(?P<licensed>请(?:支持|购买).{0,4}正版)"
-    r"|(?P<day>24小时(?:之)?内.{0,4}删除)|(?P<ebook>电子书.{0,12}?(?:下载|制作|版权))"
-    r"|(?P<site>(?:本站|本网).{0,20}?(?:电子书|小说|免费|下载))"
-    r"|(?P<marker>章节内容(?:开始|结束))|(?P<vote>(?:求|投)(?:收藏|推荐票|月票))"
-    r"|(?P<only>仅供.{0,10}?(?:预览|试读|学习交流|交流学习))"
-    r"|(?P<trouble>如(?:有|果有)(?:问题|疑问|侵权).{0,4}(?:邮件|联系|email))"
-)
+
+# Signs strewn into a site's name: 小◇说◇网, c○m.
+_STREWN = re.compile("[◇☆★△▲◆□◎※▽▼♀♂⊙≮≯＊*^~`$\"']+")
+_CIRCLE = re.compile("(?<=[a-z])[○〇](?=[a-z])")
 _WEAK = re.compile(
     r"版权|仅供|学习|交流|商业用途|正版|网友|删除|下载|免费|阅读|本站|电子书|txt|email|声明|侵犯|告知"
     r"|网站|订阅|购买"
@@ -48,29 +36,54 @@ _RULE_LINE = re.compile(r"\s*[-=*_~—－＝＊#]{4,}\s*")
 _SPEECH = re.compile(r"[\s\u3000]*[“「『]")
 _HEADING = re.compile(r"[\s\u3000]*第.{1,9}[章回节節卷集部篇]")
 _SENTENCE = re.compile(r"[^。！？]*[。！？]+[”’」』）)]*|[^。！？]+$")
-_SUSPECT = re.compile(
-    r"[A-Za-zＡ-Ｚａ-ｚ]|手机|手機|小说|小說|电子书|電子書|本站|本网|本书|本書|更新|字数|字數|收藏|版权|版權"
-    r"|商业|商業|正版|2[4４]|章节|章節|月票|推荐|仅供|僅供|无弹窗|最新|上传|本文|本章|更多|记住|記住|网址"
+_SUSPECT = re.compile(f"[A-Za-zＡ-Ｚａ-ｚ{STREWN_RARE[1:]}^]|" + "|".join(KEYWORDS)).search
+# Two of these in a short line that comes back all through the book make a site's line.
+_OF_SITES = re.compile(
+    "阅读|小说|书友|章节|更新|收藏|推荐|下载|免费|正版|本站|作者|书签|书架|目录|广告|手机|网|字体"
 )
+# An address inside of prose, so written that no filter finds it: 泪盈满脸ｗωｗ某某書com网，悲泣
+_DISGUISED = re.compile(
+    r"[（(【\[]?(?:[wWｗＷωΩ][\W_]{0,2}){3}"
+    r"(?:[^，。！？；：“”‘’「」『』\s]|。(?=[A-Za-zＡ-Ｚａ-ｚ])){2,24}?"
+    r"(?:[cｃＣC][oｏＯO0○〇][mｍＭM]|[nｎＮN][eｅＥE][tｔＴT]|[oｏＯO][rｒＲR][gｇＧG]|[cｃ][nｎcｃ])"
+    r"(?![A-Za-z])(?:[书書小][说說屋]?[网網]|[网網])?[）)】\]]?"
+)
+_BRACKETS = re.compile(r"[（(【\[][^（）()【】\[\]\n]{4,60}[）)】\]]")
+_PLAIN_ADDRESS = re.compile(r"[（(【\[]?www\.[a-z0-9.-]+[）)】\]]?", re.IGNORECASE)
+_HANZI = re.compile("[\u3400-\u9fff]").search
 _LONGEST = 200
 _SHORT = 60  # a longer line is a paragraph, of which only whole sentences go
 _END_LINES = 30
 _REPEATS = 3
+_OFTEN = 5
 # What is left of an address that was cut at its 。 is shorter than a sentence of a novel.
 _SHORTEST_REMAINDER = 25
 
 
+_INVISIBLE = re.compile(r"[\s\u200b-\u200f\ufeff]+")
+
+
 def fold(line: str) -> str:
-    """Full-width letters to ASCII, lower case, without spaces or invisible characters."""
-    folded = unicodedata.normalize("NFKC", line).lower()
-    return re.sub(r"[\s\u200b-\u200f\ufeff]+", "", folded)
+    """ASCII letters in lower case, simplified characters, no spaces or invisible characters."""
+    folded = unicodedata.normalize("NFKC", line).lower().translate(SIMPLIFIED)
+    return _CIRCLE.sub("o", _INVISIBLE.sub("", folded))
 
 
 def _weight(folded: str) -> int:
-    """The kinds of marks in a folded text; one that counts anywhere weighs two."""
-    found = {match.lastgroup for match in _ANYWHERE.finditer(folded)}
-    rest = _ANYWHERE.sub("\n", folded)
-    return 2 * len(found) + len({match.lastgroup for match in _CONDITIONAL.finditer(rest)})
+    """The kinds of marks in a folded text; one that counts anywhere weighs two.
+
+    What is a whole line of a site's page weighs three.
+    """
+    if FURNITURE.fullmatch(folded):
+        return 3
+    bare = _STREWN.sub("", folded)
+    return max(_marks(folded), _marks(bare) if len(bare) < len(folded) else 0)
+
+
+def _marks(folded: str) -> int:
+    found = {match.lastgroup for match in ANYWHERE.finditer(folded)}
+    rest = ANYWHERE.sub("\n", folded)
+    return 2 * len(found) + len({match.lastgroup for match in CONDITIONAL.finditer(rest)})
 
 
 def _narrated(text: str) -> bool:
@@ -82,7 +95,7 @@ def is_advertisement(text: str, support: int = 0) -> bool:
 
     Two are asked for, where a story is told three: 他在手机看书，又找无弹窗的 is not one.
     """
-    if len(text) > _LONGEST:
+    if len(text) > _LONGEST or not _SUSPECT(text):
         return False
     weight = _weight(fold(text))
     return weight > 0 and weight + support >= 2 + _narrated(text)
@@ -95,23 +108,52 @@ def without_advertisement(line: str, support: int = 0) -> str:
     # Sites hang their name on the end of a real paragraph as well.
     sentences = _SENTENCE.findall(line)
     kept = [sentence for sentence in sentences if not is_advertisement(sentence, support)]
+    whole = len(line) <= _SHORT and is_advertisement(line, support)
     if len(kept) == len(sentences):
-        return "" if len(line) <= _SHORT and is_advertisement(line, support) else line
+        return "" if whole else line
+    if whole:
+        # The 。 of an address ends no sentence.
+        kept = [sentence for sentence in kept if not _weight(fold(sentence)) and _HANZI(sentence)]
     remainder = "".join(kept)
     long = len(remainder.strip()) >= _SHORTEST_REMAINDER
     return remainder if long or _narrated(remainder) else ""
 
 
+def without_insertions(line: str) -> str:
+    """`line` without disguised addresses and bracketed site names in it.
+
+    An address in the form in which a story writes it stays.
+    """
+
+    def drop(match: re.Match) -> str:
+        return match[0] if _PLAIN_ADDRESS.fullmatch(match[0]) else ""
+
+    def drop_brackets(match: re.Match) -> str:
+        return "" if is_advertisement(match[0]) else match[0]
+
+    return _BRACKETS.sub(drop_brackets, _DISGUISED.sub(drop, line))
+
+
 def advertisement_lines(lines: list[str]) -> dict[int, str]:
     """Index → what remains of it, for the lines with advertisements and the disclaimers near."""
     # Most lines are prose without a Latin letter or any of the phrases' key words.
-    suspects = [index for index, line in enumerate(lines) if _SUSPECT.search(line)]
+    suspects = suspicious_lines("\n".join(lines))
     folded = {index: fold(lines[index]) for index in suspects if len(lines[index]) <= _LONGEST}
     counts = Counter(folded.values())
     remains = {}
     for index in suspects:
-        repeated = counts[folded.get(index, "")] >= _REPEATS
-        remain = without_advertisement(lines[index], support=int(repeated))
+        if len(lines[index]) > _SHORT:
+            # Before its whole sentence is taken for the site's: what else it says decides.
+            remain = without_insertions(lines[index])
+            if remain != lines[index] and not _weight(fold(remain)):
+                remains[index] = remain
+                continue
+        count = counts[folded.get(index, "")]
+        if count >= _OFTEN and _is_refrain_of_a_site(lines[index]):
+            remains[index] = ""
+            continue
+        remain = without_advertisement(lines[index], support=int(count >= _REPEATS))
+        remain = without_insertions(remain)
         if remain != lines[index]:
             remains[index] = remain
     whole = {index for index, remain in remains.items() if not remain}
@@ -119,6 +161,10 @@ def advertisement_lines(lines: list[str]) -> dict[int, str]:
     for end in (filled[:_END_LINES], filled[-_END_LINES:]):
         remains |= dict.fromkeys(_disclaimers(lines, end, whole), "")
     return remains
+
+
+def _is_refrain_of_a_site(line: str) -> bool:
+    return _may_belong(line) and len(set(_OF_SITES.findall(fold(line)))) >= 2
 
 
 def _disclaimers(lines: list[str], block: list[int], found: set[int]) -> set[int]:

@@ -5,7 +5,7 @@ report, the last of which ("chapters") is the cutting into chapters itself.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import PurePath
 
@@ -14,8 +14,9 @@ from novelkit.cleaning.chapters import (
     parse_heading,
     split_chapters,
 )
+from novelkit.cleaning.edits import Edits
 from novelkit.cleaning.novel import Novel
-from novelkit.cleaning.rules import RULES, Edits
+from novelkit.cleaning.rules import RULES
 from novelkit.errors import InputError
 
 
@@ -54,15 +55,19 @@ def clean(
     title: str = "",
     source: dict | None = None,
     rules: Sequence[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Novel, CleaningReport]:
-    """Apply `rules` (names from RULES, all by default) and cut the result into chapters.
+    """Apply `rules` (names from RULES, by default all with `default`) and cut into chapters.
 
-    Raises InputError for an unknown rule and for a text of which nothing is left.
+    `progress` receives (rules done, rules in all). Raises InputError for an unknown rule and for
+    a text of which nothing is left.
     """
     chosen = _choose(rules)
     source = dict(source or {})
     cleaned, reports = text, []
-    for name in chosen:
+    for done, name in enumerate(chosen):
+        if progress is not None:
+            progress(done, len(chosen))
         before = cleaned
         edits = Edits()
         cleaned = RULES[name].edit(before, edits)
@@ -73,6 +78,8 @@ def clean(
     chapters = split_chapters(cleaned)
     if not chapters:
         raise InputError("清洗之后没有剩下文字：文件里只有空白、广告或标记，请检查是不是下载错了。")
+    if progress is not None:
+        progress(len(chosen), len(chosen))
     novel = Novel(title or find_title(text, source, chapters[0].title), chapters, source)
     headings = len(find_headings_by_layout(cleaned.split("\n")))
     removed = len(cleaned) - novel.characters
@@ -83,7 +90,7 @@ def clean(
 def _choose(rules: Sequence[str] | None) -> list[str]:
     """The rules in their fixed order, whatever the order they were named in."""
     if rules is None:
-        return list(RULES)
+        return [name for name, rule in RULES.items() if rule.default]
     unknown = [name for name in rules if name not in RULES]
     if unknown:
         raise InputError(

@@ -7,9 +7,13 @@ jq open it. Nothing here decides what a chapter is: see `chapters`.
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from novelkit import layouts
 from novelkit.errors import InputError
+
+# With its addition a name must fit the 255 bytes of common file systems.
+LONGEST_NAME = 60
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,15 @@ class Novel:
     @property
     def characters(self) -> int:
         return len(self.text)
+
+
+def novel_files(source: dict[str, Any]) -> tuple[str, str]:
+    """The files of a novel in novels/: its chapters and its report.
+
+    Two files of one name in different folders must not overwrite each other.
+    """
+    name = f"{Path(source['file']).stem[:LONGEST_NAME]}-{source['sha256'][:8]}"
+    return f"{name}.jsonl", f"{name}.report.json"
 
 
 def write_jsonl(novel: Novel, path: Path | str) -> None:

@@ -7,6 +7,7 @@ before test, so that a continuation is asked for where the story really goes on.
 """
 
 from dataclasses import dataclass
+from itertools import groupby
 
 from novelkit.cleaning.novel import Chapter, Novel
 from novelkit.errors import InputError
@@ -16,19 +17,25 @@ HELD_OUT_SHARE = 1 / 12
 MINIMUM_CHAPTERS = 5
 # A held-out part of fewer characters says nothing: about two pages.
 MINIMUM_CHARACTERS = 300
-# Without chapters the cut falls inside a scene; a gap of this many characters (the longest
-# context that we train) keeps a training block from running up to the first held-out character.
-GAP_CHARACTERS = 512
+# Without chapters the cut falls inside a scene; a gap of this many characters (one block of the
+# longest context that we train) keeps a training block from running up to the first held-out one.
+GAP_CHARACTERS = 1024
 
 
 @dataclass(frozen=True)
 class Splits:
-    """Chapters by split; `gap_characters` counts what lies in gaps and belongs to none."""
+    """Chapters by split; `gap_characters` counts what lies in gaps and belongs to none.
+
+    `positions` are those of the chapters in the book; one that was cut between paragraphs
+    (`by_chapters` is False) may stand in two splits.
+    """
 
     train: tuple[Chapter, ...]
     validation: tuple[Chapter, ...]
     test: tuple[Chapter, ...]
     gap_characters: int = 0
+    by_chapters: bool = True
+    positions: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]] = ((), (), ())
 
 
 def split_novel(novel: Novel) -> Splits:
@@ -44,6 +51,11 @@ def split_novel(novel: Novel) -> Splits:
         train=novel.chapters[:validation],
         validation=novel.chapters[validation:test],
         test=novel.chapters[test:],
+        positions=(
+            tuple(range(validation)),
+            tuple(range(validation, test)),
+            tuple(range(test, count)),
+        ),
     )
 
 
@@ -60,38 +72,42 @@ def _held_out(chapters: tuple[Chapter, ...], count: int) -> int:
 
 def _split_paragraphs(novel: Novel) -> Splits:
     """Cut a book without chapters at 10/12 and 11/12 of its characters, between paragraphs."""
-    lines = [(chapter, line) for chapter in novel.chapters for line in chapter.paragraphs]
+    lines = [
+        (position, line)
+        for position, chapter in enumerate(novel.chapters)
+        for line in chapter.paragraphs
+    ]
     total = sum(len(line) for _, line in lines)
     gap = min(GAP_CHARACTERS, total // 50)
-    buckets: list[list[tuple[Chapter, str]]] = [[], [], []]
-    skipped = position = 0
-    for chapter, line in lines:
-        middle = position + len(line) / 2
-        position += len(line)
+    buckets: list[list[tuple[int, str]]] = [[], [], []]
+    skipped = start = 0
+    # Where the part before the current one ends: the gap is counted from there.
+    ends = [0, 0, 0]
+    for position, line in lines:
+        end = start + len(line)
+        middle = (start + end) / 2
         bucket = 0 if middle < total * 10 / 12 else 1 if middle < total * 11 / 12 else 2
-        boundary = total * (10 if bucket < 2 else 11) / 12
-        if bucket and middle < boundary + gap:
+        if bucket and start < ends[bucket - 1] + gap:
             skipped += len(line)
         else:
-            buckets[bucket].append((chapter, line))
+            buckets[bucket].append((position, line))
+            ends[bucket:] = [end] * (3 - bucket)
+        start = end
     if not all(buckets):
         raise InputError(
             f"《{novel.title}》只有 {total} 个字、{len(lines)} 段，分不出训练、验证、测试三部分："
             "请换一本更长的小说，或检查换行是否丢失。"
         )
-    train, validation, test = (_regroup(bucket) for bucket in buckets)
-    return Splits(train, validation, test, gap_characters=skipped)
+    train, validation, test = (_regroup(novel, bucket) for bucket in buckets)
+    first, second, third = (tuple(dict.fromkeys(p for p, _ in bucket)) for bucket in buckets)
+    return Splits(train, validation, test, skipped, False, (first, second, third))
 
 
-def _regroup(lines: list[tuple[Chapter, str]]) -> tuple[Chapter, ...]:
-    """Put neighbouring paragraphs of one chapter back together."""
-    chapters: list[Chapter] = []
-    source: Chapter | None = None
-    for chapter, line in lines:
-        if chapter is source:
-            last = chapters.pop()
-            chapters.append(Chapter(last.title, (*last.paragraphs, line), last.volume))
-        else:
-            chapters.append(Chapter(chapter.title, (line,), chapter.volume))
-        source = chapter
+def _regroup(novel: Novel, lines: list[tuple[int, str]]) -> tuple[Chapter, ...]:
+    """Put the paragraphs of one chapter back together, under its heading."""
+    chapters = []
+    for position, group in groupby(lines, key=lambda entry: entry[0]):
+        chapter = novel.chapters[position]
+        paragraphs = tuple(line for _, line in group)
+        chapters.append(Chapter(chapter.title, paragraphs, chapter.volume))
     return tuple(chapters)
