@@ -79,6 +79,32 @@ def test_a_missing_path_is_named(tmp_path):
     assert "没有这本.txt" in refusal(tmp_path / "没有这本.txt")
 
 
+def test_where_nothing_can_be_read_what_was_there_is_named(tmp_path):
+    for name in ("红楼梦.pdf", "a.jpg", "b.jpg", "c.jpg"):
+        (tmp_path / name).write_bytes(b"?")
+    with pytest.raises(InputError, match=r"红楼梦.pdf（PDF 里只有版面.*等 4 个文件"):
+        list(read_books(tmp_path))
+
+
+def test_a_bad_book_among_good_ones_is_left_out_if_somebody_is_told(tmp_path):
+    members = {"1.txt": b"x", "2.epub": b"?", "3.txt": b"z"}
+    (tmp_path / "a.zip").write_bytes(make_zip(members))
+    (tmp_path / "b.docx").write_bytes(b"?")
+    (tmp_path / "c.txt").write_bytes(b"y")
+    told = []
+    books = read_books(tmp_path, skipped=lambda name, reason: told.append((name, reason)))
+    assert [book.content for book in books] == [b"x", b"z", b"y"]
+    assert [name.rpartition("/")[2] for name, _ in told] == ["2.epub", "b.docx"]
+    assert all("zip" in reason for _, reason in told)
+    with pytest.raises(InputError, match=r"2\.epub"):
+        list(read_books(tmp_path))
+
+
+def test_a_bad_book_alone_is_refused_even_if_somebody_is_told(make):
+    with pytest.raises(InputError, match="不是完整的 zip"):
+        list(read_books(make("a.epub", b"?"), skipped=lambda name, reason: None))
+
+
 def test_a_folder_without_books_is_refused(make):
     assert "没有能读的书" in refusal(make("夹/图.png", b"x").parent)
 

@@ -80,18 +80,54 @@ def test_a_second_attempt_goes_on_from_the_byte_that_was_reached(server, book, t
     assert files_in(tmp_path) == ["book.txt", "book.txt" + RECORD_SUFFIX]
 
 
-def test_a_line_that_drops_often_arrives_as_long_as_it_brings_much(server, book, tmp_path):
+@pytest.mark.parametrize("etag", ['"one"', 'W/"one"', ""])
+def test_a_line_that_drops_often_arrives_as_long_as_it_brings_something(
+    server, book, tmp_path, etag
+):
+    server.plan.etag = etag
     server.plan.content = content = BOOK * 2
-    server.plan.drops = [fetching.ENOUGH_BYTES] * 8
+    # At least a bite beyond what is compared without a proof.
+    server.plan.drops = [3 * BITE + number for number in range(20)]
     assert download(book, tmp_path).path.read_bytes() == content
-    assert len(server.requests) == 9 > session.ATTEMPTS
+    assert len(server.requests) == 21 > session.ATTEMPTS
+    assert files_in(tmp_path) == ["book.txt", "book.txt" + RECORD_SUFFIX]
 
 
-def test_a_line_that_brings_little_is_given_up(server, book, tmp_path):
+def test_a_line_that_never_stops_dropping_is_given_up(server, book, tmp_path, monkeypatch):
+    monkeypatch.setattr(fetching, "MOST_DROPS", 6)
     server.plan.drops = [BITE] * 50
-    with pytest.raises(WorkError, match=f"{4 * BITE:,} 字节留着，再运行一次会接着下载"):
+    with pytest.raises(WorkError, match=f"{6 * BITE:,} 字节留着，再运行一次会接着下载"):
         download(book, tmp_path)
-    assert server.starts == [0, BITE, 2 * BITE, 3 * BITE]
+    assert server.starts == [BITE * number for number in range(6)]
+
+
+def test_a_line_that_brings_nothing_more_is_given_up(server, book, tmp_path):
+    server.plan.drops = [BITE, 0, 0, 0, 0, 0, 0]
+    with pytest.raises(WorkError, match="断了"):
+        download(book, tmp_path)
+    assert len(server.requests) == session.ATTEMPTS
+
+
+def test_without_a_proof_the_last_bytes_are_compared(server, book, tmp_path):
+    """The file changes, in length the same, as the line drops: no mixture of two."""
+    server.plan.etag = ""
+    server.plan.drops = [HALF]
+
+    def change(done, total):
+        if done >= HALF - BITE:
+            server.plan.content = OTHER[:1] * len(BOOK)
+
+    assert download(book, tmp_path, progress=change).path.read_bytes() == server.plan.content
+    assert [start > 0 for start in server.starts] == [False, True, False]
+
+
+def test_without_a_proof_another_length_starts_again(server, book, tmp_path):
+    server.plan.etag, server.plan.drops = "", [HALF]
+
+    def change(done, total):
+        server.plan.content = BOOK + b"!"
+
+    assert download(book, tmp_path, progress=change).path.read_bytes() == BOOK + b"!"
 
 
 def test_progress_goes_on_from_where_it_was(server, book, tmp_path):

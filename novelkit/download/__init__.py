@@ -1,9 +1,14 @@
 """Stage 01: a title, number, URL or path -> raw bytes on disk, with where they came from.
 
-The bytes are kept exactly as they came: decoding is stage 02. `sources` finds out what is meant,
-with `catalogue`; `fetching` talks to servers (`session`, `resume`, `writing`), `naming` makes the
-file name, `provenance` keeps the file and its record; `books` reads what is inside of archives,
-e-books and folders. Does not cover: pages that need a login, many books at once.
+The bytes are kept exactly as they came: decoding is stage 02. Does not cover: pages that need a
+login, many books at once. The modules, in the order of the lesson:
+
+- what is meant: `sources`, with `catalogue` (titles, authors, addresses)
+- from a server: `fetching`, with `session` (who asks, how patiently), `resume` (going on after a
+  break), `watching` (lines that hardly move), `content_coding`, `web_pages` (no book), `writing`
+- onto the disk: `naming` (safe file names), `provenance` (never overwritten, with a record)
+- out of files: `books`, with `archives` and `member_names`, and `documents` with `epub`, `xhtml`,
+  `word`, `word_numbers`
 """
 
 import tempfile
@@ -96,8 +101,6 @@ def download_folder(
 
     Sub-folders are kept; `progress(done, total)` gets files. Raises InputError where there is none.
     """
-    from novelkit.download.books import list_books
-
     folder, out = Path(folder), Path(out)
     inside = out.resolve() != folder.resolve()
     files = list_books([folder], exclude=out if inside else None)

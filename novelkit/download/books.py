@@ -50,6 +50,7 @@ MAGIC = (
     (b"7z\xbc\xaf\x27\x1c", ".7z"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", ".doc"),
 )
+NO_BOOK = "不是书的格式"
 # An archive inside an archive is opened, one inside that is not.
 DEEPEST_LEVEL = 2
 # For a member or file that is left out: its name and, in Chinese, why.
@@ -85,22 +86,34 @@ def read_books(
     """The books in a file or folder, one at a time, in the order a reader expects.
 
     The limits are for one book and for all that one archive unpacks to (bytes), and for the members
-    of an archive. Raises InputError for what cannot be read and for a path without any book.
+    of an archive. `skipped(name, reason)` is told of what is left out; where it is given, a damaged
+    book among others is left out too. Raises InputError for what else cannot be read, and for a
+    path without any book.
     """
     path = Path(path)
-    reader = _Reader(
-        Limits(maximum_bytes, maximum_archive_bytes, maximum_members),
-        skipped or (lambda name, reason: None),
-    )
+    left_out: list[str] = []
+
+    def note(name: str, reason: str) -> None:
+        left_out.append(f"{name}（{reason}）")
+        if skipped:
+            skipped(name, reason)
+
+    limits = Limits(maximum_bytes, maximum_archive_bytes, maximum_members)
+    reader = _Reader(limits, note, lenient=skipped is not None)
     found = False
     for file in _files_of(path, None, reader.skipped):
-        for book in reader.read_file(file, _display_name(file, path)):
+        name = _display_name(file, path)
+        for book in reader.each(name, reader.read_file(file, name), among_others=file != path):
             found = True
             yield book
     if not found:
+        # What is known to be a book says more than a picture.
+        left_out.sort(key=lambda text: NO_BOOK in text)
+        inside = f"，只有 {'、'.join(left_out[:3])}" if left_out else ""
+        more = f" 等 {len(left_out)} 个文件" if len(left_out) > 3 else ""
         raise InputError(
-            f"{local_name(str(path))} 里没有能读的书：请给出 "
-            f"{' '.join(suffix for suffix in READABLE_SUFFIXES)} 文件。"
+            f"{local_name(str(path))} 里没有能读的书{inside}{more}：请给出 "
+            f"{' '.join(READABLE_SUFFIXES)} 文件。"
         )
 
 
@@ -169,6 +182,17 @@ def _display_name(file: Path, root: Path) -> str:
 class _Reader:
     limits: Limits
     skipped: Skipped
+    # Whether one bad book in a folder or archive is left out, or ends the reading.
+    lenient: bool
+
+    def each(self, name: str, books: Iterator[RawBook], among_others: bool) -> Iterator[RawBook]:
+        """`books` up to an error, which is reported if there are others beside them."""
+        try:
+            yield from books
+        except InputError as error:
+            if not (self.lenient and among_others):
+                raise
+            self.skipped(name, str(error))
 
     def read_file(self, path: Path, name: str) -> Iterator[RawBook]:
         """The books in one file of the disk."""
@@ -216,9 +240,15 @@ class _Reader:
             members = [member for member in archive.members if self._wanted(member, name, inside)]
             archive.check(members)
             for member in sorted(members, key=lambda member: natural_key(member.name)):
-                content = io.BytesIO(archive.read(member))
-                suffix = PurePosixPath(member.name).suffix.lower()
-                yield from self._read(content, f"{name}/{member.name}", suffix, budget, inside)
+                books = self._read_member(archive, member, budget, inside)
+                yield from self.each(f"{name}/{member.name}", books, len(members) > 1)
+
+    def _read_member(
+        self, archive: Archive, member: Member, budget: Budget, inside: tuple[str, ...]
+    ) -> Iterator[RawBook]:
+        content = io.BytesIO(archive.read(member))
+        suffix = PurePosixPath(member.name).suffix.lower()
+        yield from self._read(content, f"{archive.name}/{member.name}", suffix, budget, inside)
 
     def _wanted(self, member: Member, name: str, inside: tuple[str, ...]) -> bool:
         if member.hidden:
@@ -263,7 +293,7 @@ def _kind(name: str, file: BinaryIO) -> str:
 
 
 def _reason(suffix: str) -> str:
-    return UNREADABLE.get(suffix, f"不是书的格式（{suffix or '没有后缀'}）")
+    return UNREADABLE.get(suffix, f"{NO_BOOK}（{suffix or '没有后缀'}）")
 
 
 def _unreadable(path: object, error: OSError) -> InputError:

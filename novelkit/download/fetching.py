@@ -1,9 +1,11 @@
 """Fetch a file from the first of several addresses that serves it: politely, and completely.
 
 Waits and tries again where that can help (overload, a connection that breaks off), goes on from the
-byte that was reached (`resume`), compares the length with what the server announced, takes no web
-page for a book and stops at a limit. Does not cover: logins, pages that need a browser, several
-connections at once. `requests` is imported inside functions; it obeys HTTP_PROXY and NO_PROXY.
+byte that was reached (`resume`), compares the length with what the server announced, undoes what
+was compressed on the way (`content_coding`), lets go of a line that hardly moves (`watching`),
+takes no web page for a book (`web_pages`) and stops at a limit. Does not cover: logins, pages that
+need a browser, several connections at once, a server that announces fewer bytes than it has (no
+HTTP client gets the rest). `requests` is imported inside functions; it obeys HTTP_PROXY, NO_PROXY.
 """
 
 import socket
@@ -13,9 +15,12 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from novelkit.download.content_coding import Undecodable, UnknownCoding, unpack
 from novelkit.download.naming import name_from_disposition, name_from_url, without_credentials
-from novelkit.download.resume import Partial
+from novelkit.download.resume import Changed, Partial, announced_length
 from novelkit.download.session import ATTEMPTS, RETRY_STATUSES, open_session, pause
+from novelkit.download.watching import watched
+from novelkit.download.web_pages import HEAD_BYTES, is_web_page
 from novelkit.download.writing import Progress, refuse_size, write_chunks
 from novelkit.errors import InputError, WorkError
 
@@ -24,12 +29,10 @@ if TYPE_CHECKING:
 
 # How long a server may take to answer the phone; the caller's timeout is for what it then says.
 LONGEST_CONNECT_SECONDS = 10
-HEAD_BYTES = 1024
 # Read in small bites: of one that is cut short, urllib3 gives nothing.
 BITE_BYTES = 1 << 12
-# A transfer that brings at least this much before it breaks off may break off again.
-ENOUGH_BYTES = 1 << 16
-WEB_PAGES = (b"<!doctype html", b"<html", b"<head", b"<script")
+# A transfer that goes on and brings something may break off again, this often in all.
+MOST_DROPS = 50
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def _fetch_from(address: str, partial: Partial, limits: Limits, attempts: int) -
     """Fetch from one address; a body that breaks off is continued, or fetched again."""
     from requests import exceptions
 
-    failures = 0
+    failures = drops = 0
     cause: Exception
     with open_session(attempts) as session:
         while True:
@@ -101,11 +104,14 @@ def _fetch_from(address: str, partial: Partial, limits: Limits, attempts: int) -
             except _StartAgain as error:
                 failures, cause = failures + 1, error
             except _BrokenOff as error:
-                # A line that drops again and again still gets there, as long as it brings much.
-                failures = 0 if partial.size - before >= ENOUGH_BYTES else failures + 1
-                cause = error
-                if failures < attempts:
+                # A line that drops again and again still gets there, if each time brings something.
+                drops, cause = drops + 1, error
+                failures = 0 if partial.size > before > 0 else failures + 1
+                if failures < attempts and drops < MOST_DROPS:
                     pause(failures)
+            except (UnknownCoding, Undecodable) as error:
+                partial.discard()
+                raise _packed_trouble(address, error) from error
             except InputError:
                 # Too large: no later call wants these bytes.
                 partial.discard()
@@ -118,12 +124,13 @@ def _fetch_from(address: str, partial: Partial, limits: Limits, attempts: int) -
             except ValueError as error:
                 # What a redirect leads to may be no address at all.
                 raise _no_address(address, error) from error
-            if failures >= attempts:
-                raise _gave_up(address, partial, attempts) from cause
+            if failures >= attempts or drops >= MOST_DROPS:
+                raise _gave_up(address, partial, max(drops, failures)) from cause
 
 
 def _gave_up(address: str, partial: Partial, attempts: int) -> Unserved:
-    kept = f"；收到的 {partial.size:,} 字节留着，再运行一次会接着下载" if partial.size else ""
+    kept_bytes = 0 if partial.unproven else partial.size
+    kept = f"；收到的 {kept_bytes:,} 字节留着，再运行一次会接着下载" if kept_bytes else ""
     error = WorkError(f"{address} 传到一半就断了，试了 {attempts} 次{kept}：请稍后再试。")
     return Unserved(error, "传到一半就断了")
 
@@ -135,6 +142,14 @@ def _unserved(error: InputError | WorkError, reason: str, cause: BaseException) 
 
 def _no_address(address: str, cause: Exception) -> Unserved:
     return _unserved(InputError(f"{address} 不是能打开的网址：请检查拼写。"), "网址打不开", cause)
+
+
+def _packed_trouble(address: str, cause: Exception) -> Unserved:
+    what = f"用了 {cause} 压缩，这里解不开"
+    if isinstance(cause, Undecodable):
+        what = "用了压缩，数据坏了或不完整"
+    error = WorkError(f"{address} 在传送时{what}：请换一个地址，或在浏览器里下载后给出文件路径。")
+    return _unserved(error, "传送的压缩解不开", cause)
 
 
 OFFLINE = "找不到服务器"
@@ -180,7 +195,8 @@ def _request(
     """One request for the whole file or for its rest; returns the facts for the record."""
     offset, headers = partial.request(address)
     timeout = (min(limits.timeout, LONGEST_CONNECT_SECONDS), limits.timeout)
-    with session.get(address, stream=True, timeout=timeout, headers=headers) as response:
+    asked = session.get(address, stream=True, timeout=timeout, headers=headers)
+    with asked as response, watched(response.raw, limits.timeout):
         if offset and response.status_code in (206, 416):
             if response.status_code == 416 or not partial.continues(response.headers, offset):
                 partial.discard()
@@ -199,7 +215,13 @@ def _receive_rest(response: Any, offset: int, partial: Partial, limits: Limits) 
     total = None if told == "*" else int(told)
     refuse_size(total, limits.maximum_bytes)
     chunks = _body(response)
-    write_chunks(chunks, partial.path, limits.maximum_bytes, total, limits.progress, start=offset)
+    try:
+        chunks = partial.same_so_far(chunks, offset) if partial.unproven else chunks
+        write = (partial.path, limits.maximum_bytes, total, limits.progress)
+        write_chunks(chunks, *write, start=offset)
+    except Changed as error:
+        partial.discard()
+        raise _StartAgain("other bytes than before") from error
     _refuse_short(response)
     if total is not None and partial.size > total:
         partial.discard()
@@ -210,17 +232,18 @@ def _receive_rest(response: Any, offset: int, partial: Partial, limits: Limits) 
 
 def _receive_whole(response: Any, address: str, partial: Partial, limits: Limits) -> None:
     """Write the body of a 200 answer, once its first bytes show that it is no web page."""
-    announced = response.headers.get("Content-Length", "")
     encoded = response.headers.get("Content-Encoding")
     # The announced length is that of the compressed bytes, so it is no total for the reader.
-    total = int(announced) if announced.isdecimal() and not encoded else None
+    total = None if encoded else announced_length(response.headers)
     refuse_size(total, limits.maximum_bytes)
     head, chunks = _peek(_body(response))
     if not head:
         _refuse_short(response)
         error = InputError(f"{address} 返回的内容是空的：请检查网址。")
         raise Unserved(error, "内容是空的")
-    _refuse_web_page(head, address)
+    if is_web_page(head, address, response.headers.get("Content-Type", "")):
+        error = InputError(f"{address} 给的是网页，不是书的文件：请用书的直接下载地址。")
+        raise Unserved(error, "给的是网页")
     # Only now: an error page must not cost the half that is there.
     partial.begin(response.headers, address)
     write_chunks(chunks, partial.path, limits.maximum_bytes, total, limits.progress)
@@ -228,12 +251,18 @@ def _receive_whole(response: Any, address: str, partial: Partial, limits: Limits
 
 
 def _body(response: "requests.Response") -> Iterator[bytes]:
-    from requests.exceptions import ChunkedEncodingError, ConnectionError
+    """The bytes of the body, unpacked; raises _BrokenOff, UnknownCoding and Undecodable."""
+    from urllib3.exceptions import HTTPError
 
     try:
-        yield from response.iter_content(BITE_BYTES)
-    except (ChunkedEncodingError, ConnectionError) as error:
+        arriving = response.raw.stream(BITE_BYTES, decode_content=False)
+        yield from unpack(arriving, response.headers.get("Content-Encoding", ""))
+    except (HTTPError, OSError) as error:
         raise _BrokenOff(str(error)) from error
+    except Undecodable:
+        # A line that dropped is the likelier reason for a stream that stops early.
+        _refuse_short(response)
+        raise
 
 
 def _peek(chunks: Iterator[bytes]) -> tuple[bytes, Iterable[bytes]]:
@@ -248,8 +277,8 @@ def _peek(chunks: Iterator[bytes]) -> tuple[bytes, Iterable[bytes]]:
 
 def _refuse_short(response: Any) -> None:
     """Raise `_BrokenOff` where fewer bytes came over the line than were announced."""
-    announced = response.headers.get("Content-Length", "")
-    if announced.isdecimal() and response.raw.tell() != int(announced):
+    announced = announced_length(response.headers)
+    if announced is not None and response.raw.tell() != announced:
         raise _BrokenOff(f"{response.raw.tell()} of {announced} bytes")
 
 
@@ -280,14 +309,3 @@ def _refuse_status(status: int, url: str) -> None:
     elif status in RETRY_STATUSES:
         error = WorkError(f"{url} 的服务器正忙（HTTP {status}），试过几次：请稍后再试。")
     raise Unserved(error, f"HTTP {status}")
-
-
-def _refuse_web_page(head: bytes, url: str) -> None:
-    """An error or login page sent with status 200 would otherwise become the training text."""
-    if urlsplit(url).path.lower().endswith((".html", ".htm", ".xhtml")):
-        return
-    # Without the zero bytes a page in UTF-16 shows its tags as well.
-    start = head[:HEAD_BYTES].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").lower()
-    if start.startswith(WEB_PAGES):
-        error = InputError(f"{url} 给的是网页，不是书的文件：请用书的直接下载地址。")
-        raise Unserved(error, "给的是网页")

@@ -8,7 +8,7 @@ import os
 import re
 import unicodedata
 from email.message import Message
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 
 # Room for the record's suffix and a number within the 255 bytes of common file systems.
 LONGEST_NAME_BYTES = 200
@@ -56,13 +56,22 @@ def name_from_disposition(header: str) -> str:
             name = raw.decode("utf-8")
         except UnicodeDecodeError:
             name = raw.decode("gb18030", errors="replace")
-    return unquote(name)
+    return unquoted(name)
+
+
+def unquoted(text: str) -> str:
+    """Percent-encoding undone; what is not UTF-8 comes from an old Chinese site, hence is GBK."""
+    raw = unquote_to_bytes(text)
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("gb18030", errors="replace")
 
 
 def name_from_url(url: str) -> str:
     """The last part of the URL's path, or its host when the path has none."""
     parts = urlsplit(url)
-    return unquote(parts.path.rstrip("/").rsplit("/", 1)[-1]) or parts.hostname or ""
+    return unquoted(parts.path.rstrip("/").rsplit("/", 1)[-1]) or parts.hostname or ""
 
 
 def without_credentials(url: str) -> str:

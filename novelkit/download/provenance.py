@@ -45,6 +45,9 @@ class Download:
 def keep(temporary: Path, out: Path, name: str, facts: dict[str, Any]) -> Download:
     """Move the bytes to a free name in `out`, or recognise that they are there already."""
     sha256 = file_sha256(temporary)
+    if name.casefold().endswith(RECORD_SUFFIX):
+        # Nobody's file may pass for the record of another.
+        name = name[: -len(".json")] + "_.json"
     for path in _numbered(out, name):
         if _claim(path):
             _move(temporary, path)
@@ -105,8 +108,12 @@ def _move(temporary: Path, claimed: Path) -> None:
 
 
 def _claim(path: Path) -> bool:
-    """Take a free name by an empty file; of two processes that try, only one gets it."""
-    if path.exists():
+    """Take a free name by an empty file; of two processes that try, only one gets it.
+
+    A name is not free either where its record would overwrite a file that is no record.
+    """
+    record_path = path.with_name(path.name + RECORD_SUFFIX)
+    if path.exists() or (record_path.exists() and read_record(path) is None):
         return False
     try:
         path.open("xb").close()

@@ -3,9 +3,10 @@
 `.download-KEY.part` in the target folder holds the bytes and `.download-KEY.part.json` what the
 server said of the whole file; both outlive a killed process. They are used only under a validator
 that proves the same content (RFC 9110, 8.8 and 13.1.5: a strong ETag, or the date of an older file
-from the same address). A lock keeps a second process on this machine away: it works under a name of
-its own, without resuming. Does not cover: locks between machines that share a drive, several
-ranges at once.
+from the same address). Without one, only the same call goes on, and it asks for the last bytes at
+hand again and compares them. A lock keeps a second process on this machine away: it works under a
+name of its own, and leaves nothing behind. Does not cover: locks between machines that share a
+drive, several ranges at once.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ import re
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from email.utils import parsedate_to_datetime
@@ -27,6 +28,8 @@ from novelkit.download.naming import without_credentials
 
 # A date is a proof only if the file had been unchanged for a while when it was sent.
 QUIET_SECONDS = 60
+# Asked for again and compared, where a server gives no proof that the file is still the same.
+OVERLAP_BYTES = 1 << 13
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,10 @@ class State:
     length: int | None
 
 
+class Changed(Exception):
+    """What the server sends now is not the file whose beginning is at hand."""
+
+
 class Partial:
     """The bytes that have arrived so far; without `resumable` they are thrown away at the end."""
 
@@ -46,6 +53,8 @@ class Partial:
         self.path = path
         self.state_path = path.with_name(path.name + ".json")
         self.resumable = resumable
+        # In place of a state on disk, for a file of which the server gives no proof.
+        self.unproven: State | None = None
 
     @property
     def size(self) -> int:
@@ -57,8 +66,8 @@ class Partial:
 
     def state(self) -> State | None:
         """The state beside the file, or None where there is none, or a damaged one."""
-        if not self.resumable:
-            return None
+        if self.unproven or not self.resumable:
+            return self.unproven
         try:
             state = State(**json.loads(self.state_path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
@@ -74,6 +83,10 @@ class Partial:
             return 0, {}
         # An ETag that two servers share with the length names one content; a date does not.
         same = state.address == without_credentials(address)
+        if self.unproven:
+            offset = size - OVERLAP_BYTES
+            usable = same and offset > 0
+            return (offset, {"Range": f"bytes={offset}-"}) if usable else (0, {})
         validator = state.etag or (state.last_modified if same else "")
         if not validator:
             return 0, {}
@@ -90,6 +103,8 @@ class Partial:
         if found[3] != "*" and state.length not in (None, int(found[3])):
             return False
         # A server that does not know If-Range sends the rest of whatever it has now.
+        if self.unproven and found[3] == "*":
+            return False
         etag, date = headers.get("ETag", state.etag), headers.get("Last-Modified", "")
         return etag == state.etag and state.last_modified in ("", date or state.last_modified)
 
@@ -101,28 +116,47 @@ class Partial:
         # With an ETag, even a weak one, the date may not be used (RFC 9110, 13.1.5).
         dated = not etag and _long_unchanged(date, headers.get("Date", ""))
         refused = headers.get("Accept-Ranges", "").strip().lower() == "none"
-        if self.resumable and (strong or dated) and not refused and not _encoded(headers):
-            length = headers.get("Content-Length", "")
-            state = State(
-                without_credentials(address),
-                etag,
-                date if dated else "",
-                int(length) if length.isdecimal() and length.isascii() else None,
-            )
+        length = announced_length(headers)
+        if refused or _encoded(headers):
+            return
+        address = without_credentials(address)
+        if self.resumable and (strong or dated):
             self.path.touch()
+            state = State(address, etag, date if dated else "", length)
             layouts.write_json(self.state_path, asdict(state))
+        elif length is not None and not strong and not dated:
+            self.unproven = State(address, etag, date, length)
+
+    def same_so_far(self, chunks: Iterable[bytes], offset: int) -> Iterator[bytes]:
+        """`chunks` from byte `offset` on; raises Changed where they differ from what is there."""
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            known = file.read()
+        for chunk in chunks:
+            common = min(len(known), len(chunk))
+            if known[:common] != chunk[:common]:
+                raise Changed
+            known = known[common:]
+            yield chunk
 
     def discard(self) -> None:
         """Remove the bytes and the state; the state first, so that it never names others."""
+        self.unproven = None
         for path in (self.state_path, self.path):
             with suppress(FileNotFoundError):
                 path.unlink()
 
     def leave(self) -> None:
         """At the end of a call: keep what a next one can go on from, and remove the rest."""
-        if not self.size:
+        if self.unproven or not self.size:
             with suppress(OSError):
                 self.discard()
+
+
+def announced_length(headers: Mapping[str, str]) -> int | None:
+    """The Content-Length (bytes), None where there is none or it is no length of any file."""
+    told = headers.get("Content-Length", "").strip()
+    return int(told) if re.fullmatch("[0-9]{1,18}", told) else None
 
 
 def _encoded(headers: Mapping[str, str]) -> bool:

@@ -77,6 +77,6 @@ def open_session(attempts: int = ATTEMPTS) -> "requests.Session":
     session.max_redirects = LONGEST_REDIRECTS
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(max_retries=retry))
-    # Uncompressed, since only then a broken transfer can go on; who compresses anyway is undone.
+    # Uncompressed, since only then a broken transfer can go on (else see `content_coding`).
     session.headers.update({"User-Agent": user_agent(), "Accept-Encoding": "identity"})
     return session
