@@ -7,26 +7,51 @@ its number. Every file is a standard format that other tools open: UTF-8 text, J
 
 Download (written by `download`, beside the file NAME)
     NAME.source.json      {"novelkit", "file", "source", "sha256", "bytes", "date",
-                           "final_url", "content_type"}
-                          the last two only of what came from a server
+                           "final_url", "content_type", "mirror", "resumed_from",
+                           "licence", "title", "author", "id"}
+                          final_url and content_type only of what came from a server, mirror
+                          (the address that served in place of source) and resumed_from (the
+                          byte where the last connection began) only where there was one, the
+                          rest where it is known: title, author, id for a book of the catalogue
+    .download-KEY.part, .download-KEY.part.json
+                          {"address", "etag", "last_modified", "length"}
+                          the bytes of a broken transfer and what the server said of the file;
+                          there only until a later call has finished it
 
 DATA (written by `prepare`, read by `train`)
     data.json             {"format": "novelkit-data", "version": 1,
                            "tokenizer": "char", "tokenizer_sha256", "vocabulary",
                            "novels": [{"title", "chapters", "characters", "source":
-                                       {"file", "sha256", "encoding", "damage"}}],
+                                       {"file", "sha256", "encoding", "damage",
+                                        "container", "author", "omitted",
+                                        "files"}}],
+                           "skipped": [{"file", "reason"}],
                            "splits": {"train" | "validation" | "test":
                                       {"file", "sha256", "tokens", "characters", "chapters"}},
                            "anchors": {"uniform", "unigram", "bigram", "trigram", "xz"},
+                           "anchors_characters": {"train", "validation"},
                            "preflight": {"lost_characters", "gap_characters",
+                                         "books_cut_between_paragraphs",
                                          "byte_fallback_characters": {"train", ...},
+                                         "byte_fallback_share": {"train", ...},
+                                         "traditional_share",
+                                         "unseen_characters": {"validation", "test"},
+                                         "held_out_paragraphs",
                                          "paragraphs_in_train_and_held_out",
+                                         "identical_books",
                                          "replacement_characters": {"train", ...},
+                                         "presets": {"tiny" | "small" | "base":
+                                                     {"context", "batch_size", "blocks",
+                                                      "steps_per_epoch", "trainable"}},
                                          "tiny_preset": {"context", "batch_size",
                                                          "blocks", "steps_per_epoch"}},
                            "fingerprint"}
-                          anchors in nats per character; fingerprint: the sha256 of the inputs,
-                          by which `prepare` knows its own work again
+                          anchors in nats per character, of so many characters where the texts are
+                          longer; tokenizer: char, word, bpe or foreign; container, author,
+                          omitted and files (how many were joined as the chapters of one book)
+                          only of the books that have them; skipped: files of folders and
+                          archives that could not be used; fingerprint: the sha256 of the inputs
+                          and settings, by which `prepare` knows its own work again
     train.npy, validation.npy, test.npy
                           the token ids of a split as one 1-D array, uint16 or uint32, in reading
                           order; training maps it into memory and cuts it into blocks
@@ -34,6 +59,21 @@ DATA (written by `prepare`, read by `train`)
                           the text of each split, from which the ids were made
     tokenizer.json, tokenizer_config.json
                           the tokenizer, as `transformers.AutoTokenizer` loads it
+    train.json            a JSON array of strings, one chapter each: the training split as
+                          GPT2-Chinese reads it
+    report.json           {"characters_before", "characters_after",
+                           "dropped": {RULE: {"title", "changes", "characters"}},
+                           "encodings", "damage",
+                           "characters": {"total", "kinds", "most_common", "by_rank",
+                                          "rare": {"at_most", "kinds", "once", "examples"}},
+                           "duplicates": {"paragraphs", "repeated_in_train",
+                                          "in_train_and_held_out", "identical_books"},
+                           "novels": [{"title", "file", "encoding", "damage",
+                                       "characters_before", "characters_after", "dropped",
+                                       "chapter_characters"}]}
+                          most_common and by_rank are pairs: character or rank, and count
+    dataset/              only with --datasets: a `datasets.DatasetDict` of train, validation and
+                          test, a row a chapter (see `novelkit.cleaning.exports`)
     novels/NAME.jsonl     {"novel", "chapter", "title", "volume", "paragraphs", "source"}
                           one chapter a line (see `novelkit.cleaning.novel`)
     novels/NAME.report.json
@@ -42,6 +82,7 @@ DATA (written by `prepare`, read by `train`)
     .preparing            {"novels"}
                           there only while `prepare` works, or after it was killed: the folder is
                           its own, and these files of novels/ are those of the data before
+    .novelkit-parts/      there only while `prepare` works: what will take its place at the end
 
 RUN (written by `train`, read by `diagnose`, `train --resume`)
     run.json              {"format": "novelkit-run", "version": 1, "config", "model",
@@ -104,6 +145,10 @@ MODEL_FOLDER = "model"
 NOVELS_FOLDER = "novels"
 SPLITS = ("train", "validation", "test")
 PREPARING_FILE = ".preparing"
+PARTS_FOLDER = ".novelkit-parts"
+TRAIN_JSON_FILE = "train.json"
+REPORT_FILE = "report.json"
+DATASET_FOLDER = "dataset"
 
 _NUMBER = (int, float)
 _ANCHORS = dict.fromkeys(("uniform", "unigram", "bigram", "trigram", "xz"), _NUMBER)

@@ -10,7 +10,9 @@ sliding-window scores of a model are not here yet.
 
 import lzma
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -19,6 +21,11 @@ from novelkit.errors import InputError
 # Below the unigram counts stands a uniform guess over this many characters: what an n-gram model
 # pays for a character that it has never seen. CJK Unified Ideographs alone are 20,992.
 UNSEEN_CHARACTERS = 2**15
+
+# Anchors take at most so many characters of the training and the held-out text: counts of several
+# novels no longer change much with another, while memory and time would grow with all of them.
+ANCHOR_CHARACTERS = (2_000_000, 200_000)
+PASSAGES = 100
 
 # How figures and tables call the anchors, in Chinese and in English.
 ANCHOR_NAMES = {
@@ -55,8 +62,12 @@ class Anchors:
 
 
 def measure_anchors(training: str, held_out: str) -> Anchors:
-    """All anchors of `held_out` given `training`; raises `InputError` if either is empty."""
+    """All anchors of `held_out` given `training`; raises `InputError` if either is empty.
+
+    Of longer texts than `ANCHOR_CHARACTERS` only as many characters are taken, evenly spaced.
+    """
     _refuse_empty(training, held_out)
+    training, held_out = map(sample_evenly, (training, held_out), ANCHOR_CHARACTERS)
     unigram, bigram, trigram = ngram_losses(training, held_out, order=3)
     return Anchors(
         uniform=math.log(len(set(training))),
@@ -65,6 +76,28 @@ def measure_anchors(training: str, held_out: str) -> Anchors:
         trigram=trigram,
         xz=compressor_loss(training, held_out),
     )
+
+
+def sample_evenly(text: str, characters: int) -> str:
+    """`text`, or so many characters of it in evenly spaced passages if it is longer."""
+    if len(text) <= characters:
+        return text
+    starts = (len(text) * number // PASSAGES for number in range(PASSAGES))
+    return "".join(text[start : start + characters // PASSAGES] for start in starts)
+
+
+def read_evenly(path: Path, characters: int) -> str:
+    """`sample_evenly` of a UTF-8 file; of a large one only the passages are read."""
+    size = path.stat().st_size
+    if size <= 4 * characters:  # no character takes more bytes
+        return sample_evenly(path.read_text(encoding="utf-8"), characters)
+    length, passages = characters // PASSAGES, []
+    with path.open("rb") as file:
+        for number in range(PASSAGES):
+            file.seek(size * number // PASSAGES)
+            # A character that is cut at either end of the passage is left out.
+            passages.append(file.read(4 * length).decode("utf-8", errors="ignore")[:length])
+    return "".join(passages)
 
 
 def running_median(values: np.ndarray, window: int | None = None) -> np.ndarray:
@@ -108,7 +141,9 @@ def compressor_loss(training: str, held_out: str) -> float:
         raw = text.encode("utf-8", errors="surrogatepass")
         return len(lzma.compress(raw, format=lzma.FORMAT_RAW, filters=filters))
 
-    return (size(training + held_out) - size(training)) * 8 * math.log(2) / len(held_out)
+    with ThreadPoolExecutor(2) as pool:  # xz lets go of Python's lock
+        both, alone = pool.map(size, (training + held_out, training))
+    return (both - alone) * 8 * math.log(2) / len(held_out)
 
 
 def _interpolate(

@@ -84,4 +84,4 @@ def test_torch_is_pinned_and_the_requirements_only_bounded():
     assert re.search(r"^torch==\d+\.\d+\.\d+$", constraints, re.MULTILINE)
     requirements = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     bounds = [line for line in requirements if line and not line.startswith("#")]
-    assert bounds and all(re.fullmatch(r"[a-z_-]+>=[\d.]+", line) for line in bounds)
+    assert bounds and all(re.fullmatch(r"[a-z0-9_-]+>=[\d.]+", line) for line in bounds)

@@ -18,7 +18,7 @@ from novelkit.sampling import (
     without_bytes,
 )
 from novelkit.tokenizing import CharTokenizer
-from novelkit.tokenizing.characters import FIRST_BYTE_ID, FIRST_CHARACTER_ID
+from novelkit.tokenizing.interface import FIRST_BYTE_ID, FIRST_CHARACTER_ID
 
 TOKENIZER = CharTokenizer.train("天地玄黄宇宙洪荒日月盈昃辰宿列张，。“”……——\n")
 CONTEXT = 16

@@ -69,7 +69,8 @@ def line_width(text: str) -> float:
 
 def read_lines(lines: Iterable[str], start: int = 0) -> list[Line]:
     """The filled lines, measured; `start` is the index of the first one."""
-    result, blanks = [], 0
+    result: list[Line] = []
+    blanks = 0
     for index, line in enumerate(lines, start):
         text = line.strip(_SPACES)
         if not text:

@@ -1,43 +1,25 @@
-"""`novelkit prepare FILE_OR_FOLDER... --out DATA`: raw files to chapters, vocabulary and ids."""
+"""`novelkit prepare FILE_OR_FOLDER... --out DATA`: raw files to chapters, vocabulary and ids.
+
+Only the arguments and what a person reads: the work is in `novelkit.pipeline`.
+"""
 
 import argparse
-import hashlib
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from novelkit import __version__, encoding, layouts
-from novelkit.cleaning import CleaningReport, Novel, clean, write_jsonl
+from novelkit import layouts
+from novelkit.cleaning.novel import novel_files
 from novelkit.cli.output import Output, check_writable
-from novelkit.download import readable_name
 from novelkit.errors import InputError
+from novelkit.pipeline import Listener, Prepared, Refused, Settings
+from novelkit.pipeline import prepare as prepare_folder
 from novelkit.scores import ANCHOR_NAMES
-from novelkit.tokenizing import (
-    CharTokenizer,
-    begin_data,
-    load_tokenizer,
-    split_texts,
-    write_data,
-)
-from novelkit.tokenizing.data import WRITE_STEPS
 from novelkit.tokenizing.preflight import SPLIT_NAMES, explain
 
-SUFFIXES = (".txt", ".md", ".html", ".htm")
-# From this size on cleaning takes seconds, and the bar shows itself before the first step.
-LONG_INPUT_BYTES = 2 * 2**20
-# A file is decoded, then cleaned.
-STEPS_A_FILE = 2
-
-
-@dataclass(frozen=True)
-class Cleaned:
-    """A novel with the two reports of how it was read and cleaned."""
-
-    novel: Novel
-    detection: encoding.Detection
-    report: CleaningReport
+# Of a long shelf the first books and every trouble are told; all of them are in report.json.
+BOOKS_TOLD = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,95 +29,193 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="数据文件夹")
     parser.add_argument(
         "--tokenizer",
-        default="char",
-        help="char（从这些文本生成词表），或一个模型文件夹（沿用它的词表）",
+        default="auto",
+        help="char、word 或 bpe（从这些文本生成词表），一个模型文件夹（沿用它的词表），"
+        "auto（不写就是它：沿用 --from 的词表，没有就是 char）",
     )
+    parser.add_argument("--from", dest="model", type=Path, help="打算接着训练的模型文件夹")
+    parser.add_argument("--vocabulary", type=int, metavar="N", help="word、bpe 词表的大小")
+    parser.add_argument("--simplify", action="store_true", help="繁体转简体（要装 OpenCC）")
+    parser.add_argument("--without", nargs="+", default=[], metavar="RULE", help="不用这些清洗规则")
+    parser.add_argument(
+        "--with", dest="extra", nargs="+", default=[], metavar="RULE", help="另外用这些清洗规则"
+    )
+    parser.add_argument("--processes", type=int, metavar="N", help="同时用几个进程")
+    parser.add_argument("--datasets", action="store_true", help="另外导出 datasets 的 DatasetDict")
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="把清洗报告画成一页图")
 
 
 def run(options: argparse.Namespace) -> int:
     output = Output(options.json)
-    header = prepare(options.inputs, options.out, options.tokenizer, output)
+    settings = Settings(
+        tokenizer=options.tokenizer,
+        model=options.model,
+        vocabulary=options.vocabulary,
+        with_rules=(*options.extra, *(("simplify",) if options.simplify else ())),
+        without_rules=tuple(options.without),
+        processes=options.processes,
+    )
+    header = _prepare(options.inputs, options.out, settings, output)
+    dataset = _export(options.out, output) if options.datasets else None
+    if options.plot:
+        save_plot(options.out, options.plot)
+        output.say(f"清洗报告的图：{options.plot}")
     output.result(
         {
             "data": options.out,
-            "novels": [
-                {
-                    **{key: novel[key] for key in ("title", "chapters", "characters")},
-                    "dropped": _dropped(options.out, novel["source"]),
-                    **novel["source"],
-                }
-                for novel in header["novels"]
-            ],
+            "novels": _describe_novels(options.out, header),
+            "skipped": header["skipped"],
             "splits": header["splits"],
             "anchors": header["anchors"],
             "preflight": header["preflight"],
             "reused": header["reused"],
+            "dataset": dataset,
+            "plot": options.plot,
         }
     )
     return 0
 
 
 def prepare(inputs: Sequence[Path], out: Path, tokenizer: str, output: Output) -> dict[str, Any]:
-    """Read, clean and encode `inputs` into the DATA folder `out`, unless it holds just that.
-
-    Returns the folder's header, with `reused` telling whether the work was already done.
-    """
-    if tokenizer != "char" and not Path(tokenizer).is_dir():
-        raise InputError(f"没有 {tokenizer} 这种分词器：请用 char，或给出一个模型文件夹。")
-    _refuse_foreign(out)
-    files = _list_files(inputs, out)
-    contents = [read_bytes(file) for file in files]
-    fingerprint = _fingerprint(files, contents, tokenizer)
-    existing = _existing(out, fingerprint)
-    if existing:
-        # A kill between the header and the end of the work leaves the mark.
-        (out / layouts.PREPARING_FILE).unlink(missing_ok=True)
-        output.say(f"{out} 里的数据就是用这些文件做的，不必重做。")
-        return {**existing, "reused": True}
-    check_writable(out)
-    vocabulary = _tokenizer(tokenizer)
-    read_steps = STEPS_A_FILE * len(files)
-    with output.bar("读取、清洗和编码", total=read_steps + WRITE_STEPS) as bar:
-        if sum(map(len, contents)) >= LONG_INPUT_BYTES:
-            bar.refresh()
-        cleaned: list[Cleaned] = []
-        for file, content in zip(files, contents, strict=True):
-            cleaned.append(read_novel(file, content, step=bar.update))
-            output.say(_summary(cleaned[-1]))
-        novels = [item.novel for item in cleaned]
-        split_texts(novels)  # refuses what is too short, while nothing is written yet
-        _write_novels(out, cleaned)
-
-        def progress(done: int, _: int) -> None:
-            bar.update(read_steps + done - bar.n)
-
-        header = write_data(novels, out, vocabulary, {"fingerprint": fingerprint}, progress)
-    for line in _summarise_data(header):
-        output.say(line)
-    return {**header, "reused": False}
+    """`novelkit.pipeline.prepare`, with what a person reads on the way."""
+    return _prepare(inputs, out, Settings(tokenizer=tokenizer), output)
 
 
-def _refuse_foreign(out: Path) -> None:
-    """Raise `InputError` for a folder with files that no `prepare` wrote: it would lose them."""
-    if not out.is_dir() or (out / layouts.PREPARING_FILE).is_file() or _header(out):
-        return
-    # Hidden files are those of the desktop (.DS_Store); nothing of ours takes their names.
-    found = sorted(path.name for path in out.iterdir() if not path.name.startswith("."))
-    if found:
-        raise InputError(
-            f"{out} 里有别的文件（{readable_name(found[0])} 等 {len(found)} 个），"
-            "又没有 prepare 写的 data.json：为了不覆盖它们，请把 --out 换成一个新文件夹。"
-        )
+def _prepare(
+    inputs: Sequence[Path], out: Path, settings: Settings, output: Output
+) -> dict[str, Any]:
+    bars: list[Any] = []
+    told = _Teller(output)
 
+    def start(steps: int, is_long: bool) -> None:
+        # Only now, since what is wrong with the input is said first.
+        check_writable(out)
+        bars.append(output.bar("读取、清洗和编码", total=steps))
+        if is_long:
+            bars[0].refresh()
 
-def _header(out: Path) -> dict[str, Any]:
-    """What `data.json` of a DATA folder of any version says; empty where there is none of ours."""
+    def step() -> None:
+        # An archive holds more books than the one that was counted.
+        if bars[0].n < bars[0].total:
+            bars[0].update()
+
     try:
-        header = json.loads((out / layouts.DATA_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    ours = isinstance(header, dict) and header.get("format") == "novelkit-data"
-    return header if ours else {}
+        header = prepare_folder(inputs, out, settings, Listener(start, step, told.book))
+    finally:
+        for bar in bars:
+            bar.close()
+    if header["reused"]:
+        output.say(f"{out} 里的数据就是用这些文件做的，不必重做。")
+    else:
+        told.end(header)
+    return header
+
+
+class _Teller:
+    """Says what became of each book, in a line each as long as there are few."""
+
+    def __init__(self, output: Output) -> None:
+        self._output, self._books = output, 0
+
+    def book(self, book: Prepared | Refused) -> None:
+        if isinstance(book, Refused):
+            reason = book.reason.removeprefix(f"{book.file} 是").removeprefix(f"{book.file}：")
+            self._output.say(f"没有用 {book.file}：{reason}")
+            return
+        self._books += 1
+        if self._books <= BOOKS_TOLD or book.description["source"]["damage"]:
+            self._output.say(_summary(book))
+
+    def end(self, header: dict[str, Any]) -> None:
+        if self._books > BOOKS_TOLD:
+            self._output.say(
+                f"共 {self._books:,} 本；没有列出的都没有损坏，每本的情况见 {layouts.REPORT_FILE}"
+            )
+        if skipped := header["skipped"]:
+            self._output.say(f"注意：{len(skipped)} 个文件没有用上，原因见上")
+        for line in summarise(header):
+            self._output.say(line)
+
+
+def _summary(book: Prepared) -> str:
+    source = book.description["source"]
+    name = source["file"]
+    if files := source.get("files"):
+        name = f"{files:,} 个文件是一部书的各章，合成一本"
+    return (
+        f"{name}：{source['encoding']}，"
+        f"《{book.description['title']}》{book.description['chapters']} 章，"
+        f"{book.characters_before:,} → {book.description['characters']:,} 个字符，"
+        f"损坏 {source['damage']} 处"
+    )
+
+
+def summarise(header: dict[str, Any]) -> list[str]:
+    """What a DATA folder holds and what is to be known of it, in Chinese lines."""
+    splits, anchors, checked = header["splits"], header["anchors"], header["preflight"]
+    lines = " ".join(f"{ANCHOR_NAMES[key][0]} {value:.2f}" for key, value in anchors.items())
+    return [
+        _describe_splits(splits, checked["books_cut_between_paragraphs"], len(header["novels"])),
+        f"词表 {header['vocabulary']:,} 项",
+        f"参考线（nats／字）：{lines}",
+        *_describe_epochs(checked["presets"]),
+        *(f"注意：{line}" for line in explain(checked)),
+    ]
+
+
+def _describe_splits(splits: dict[str, Any], cut: int, books: int) -> str:
+    how = "按整章划分" if not cut else "按段落划分（中间留空）"
+    if 0 < cut < books:
+        how = f"按整章划分，其中 {cut} 本分不出足够的章，按段落划分"
+    parts = "，".join(
+        f"{SPLIT_NAMES[name]} {split['chapters']} 章 {split['characters']:,} 字"
+        for name, split in splits.items()
+    )
+    return f"{how}：{parts}（验证和测试是留出的章节，不参加训练）"
+
+
+def _describe_epochs(presets: dict[str, Any]) -> list[str]:
+    lines = []
+    for name, size in presets.items():
+        if size["trainable"]:
+            lines.append(
+                f"用 {name} 训练，训练章节每遍 {size['steps_per_epoch']:,} 步"
+                f"（{size['blocks']:,} 块，每块 {size['context']} 个词元，"
+                f"每步 {size['batch_size']} 块）"
+            )
+        else:
+            lines.append(f"不能用 {name} 训练：它要每一部分都超过 {size['context']} 个词元")
+    return lines
+
+
+def _describe_novels(out: Path, header: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each novel with the characters that each cleaning rule removed, from its report."""
+    described = []
+    for novel in header["novels"]:
+        path = out / layouts.NOVELS_FOLDER / novel_files(novel["source"])[1]
+        rules = json.loads(path.read_text(encoding="utf-8"))["cleaning"]["rules"]
+        dropped = {rule["name"]: rule["removed_characters"] for rule in rules}
+        common = {key: novel[key] for key in ("title", "chapters", "characters")}
+        described.append({**common, "dropped": dropped, **novel["source"]})
+    return described
+
+
+def _export(out: Path, output: Output) -> Path:
+    from novelkit.cleaning.exports import write_dataset
+
+    dataset = write_dataset(out)
+    output.say(f"DatasetDict：{dataset}（datasets.load_from_disk 打开）")
+    return dataset
+
+
+def save_plot(data: Path, target: Path) -> None:
+    """Draw the report of a DATA folder as one page into a PNG."""
+    from novelkit.plots.cleaning import plot_report
+
+    report = json.loads((data / layouts.REPORT_FILE).read_text(encoding="utf-8"))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with layouts.replacing(target) as temporary:
+        plot_report(report).savefig(temporary, dpi=150, format="png")
 
 
 def read_bytes(file: Path) -> bytes:
@@ -148,186 +228,3 @@ def read_bytes(file: Path) -> bytes:
     if not content:
         raise InputError(f"{file} 是空文件（0 字节）：下载可能没有完成，请重新下载。")
     return content
-
-
-def read_novel(file: Path, content: bytes, step: Callable[[], object] = lambda: None) -> Cleaned:
-    """Bytes to a cleaned novel; raises `InputError` with the file's name.
-
-    `step` is called `STEPS_A_FILE` times on the way.
-    """
-    try:
-        detection = encoding.detect(content)
-        _refuse_mojibake(file, detection)
-        source = {
-            "file": readable_name(file.name),
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "encoding": detection.encoding,
-            "damage": detection.damage,
-        }
-        text = encoding.decode(content, detection)
-        step()
-        novel, report = clean(text, source=source)
-        step()
-    except InputError as error:
-        raise InputError(f"{readable_name(file.name)}：{error}") from error
-    return Cleaned(novel, detection, report)
-
-
-def _refuse_mojibake(file: Path, detection: encoding.Detection) -> None:
-    how = detection.mojibake
-    if how:
-        command = f"novelkit inspect {readable_name(str(file))} --repair --text 新文件"
-        raise InputError(f"内容是乱码（{how}），可以还原：请先 {command}，再 prepare 新文件。")
-
-
-def _list_files(inputs: Sequence[Path], out: Path) -> list[Path]:
-    """The files named and those in the folders named, less hidden ones and what is in `out`."""
-    files: list[Path] = []
-    for item in inputs:
-        if _is_within(item, out):
-            raise InputError(
-                f"{item} 就在 --out 文件夹 {out} 里，会被覆盖：请把 --out 换成另一个文件夹。"
-            )
-        if item.is_dir():
-            found = sorted(
-                path
-                for path in item.rglob("*")
-                if path.suffix.lower() in SUFFIXES
-                and path.is_file()
-                and not path.name.startswith(".")
-                # The DATA folder's own train.txt is no novel.
-                and not _is_within(path, out)
-            )
-            if not found:
-                raise InputError(
-                    f"文件夹 {item} 里没有 {'、'.join(SUFFIXES)} 文件：请检查路径，或直接给出文件。"
-                )
-            files += found
-        else:
-            files.append(item)
-    return files
-
-
-def _is_within(path: Path, folder: Path) -> bool:
-    resolved = path.resolve()
-    return folder.resolve() in (resolved, *resolved.parents)
-
-
-def _fingerprint(files: Sequence[Path], contents: Sequence[bytes], tokenizer: str) -> str:
-    """Names and contents of the inputs, the tokenizer and the version that read them."""
-    parts = [__version__, tokenizer]
-    if tokenizer != "char":
-        parts.append(hashlib.sha256(read_bytes(Path(tokenizer) / "tokenizer.json")).hexdigest())
-    for file, content in zip(files, contents, strict=True):
-        parts += [readable_name(file.name), hashlib.sha256(content).hexdigest()]
-    return hashlib.sha256("\n".join(parts).encode("utf-8")).hexdigest()
-
-
-def _existing(out: Path, fingerprint: str) -> dict[str, Any] | None:
-    """The header of `out` if these very inputs made it and its arrays are whole."""
-    if not (out / layouts.DATA_FILE).is_file():
-        return None
-    try:
-        header = layouts.read_header(out / layouts.DATA_FILE, "novelkit-data")
-    except InputError:
-        return None
-    if header.get("fingerprint") != fingerprint:
-        return None
-    texts = [f"{name}.txt" for name in layouts.SPLITS]
-    others = [out / name for name in ("tokenizer.json", "tokenizer_config.json", *texts)]
-    others += [out / layouts.NOVELS_FOLDER / name for name in _novel_files(header)]
-    whole = all(path.is_file() for path in others) and all(
-        (out / split["file"]).is_file()
-        and hashlib.sha256((out / split["file"]).read_bytes()).hexdigest() == split["sha256"]
-        for split in header["splits"].values()
-    )
-    return header if whole else None
-
-
-def _tokenizer(name: str) -> CharTokenizer | None:
-    """None for a new character vocabulary, else the tokenizer of a model folder."""
-    return None if name == "char" else load_tokenizer(Path(name))
-
-
-def _write_novels(out: Path, cleaned: Sequence[Cleaned]) -> None:
-    """Write the chapters and reports, and delete those of earlier inputs: ours, no other file."""
-    folder = out / layouts.NOVELS_FOLDER
-    earlier = {*_novel_files(_header(out)), *_marked_files(out)}
-    written = {name for item in cleaned for name in _files_of(_novel_name(item.novel.source))}
-    begin_data(out, sorted(earlier | written))
-    folder.mkdir(exist_ok=True)
-    for item in cleaned:
-        chapters, report = _files_of(_novel_name(item.novel.source))
-        write_jsonl(item.novel, folder / chapters)
-        layouts.write_json(
-            folder / report,
-            {"detection": asdict(item.detection), "cleaning": item.report.as_dict()},
-        )
-    for path in folder.iterdir():
-        if path.name in earlier - written:
-            path.unlink()
-
-
-def _novel_files(header: dict[str, Any]) -> set[str]:
-    """The files of novels/ that belong to the novels of a header, which may be of any version."""
-    try:
-        names = [_novel_name(novel["source"]) for novel in header["novels"]]
-    except (KeyError, TypeError, AttributeError):
-        return set()
-    return {file for name in names for file in _files_of(name)}
-
-
-def _marked_files(out: Path) -> set[str]:
-    """The files of novels/ that an unfinished `prepare` called its own."""
-    try:
-        mark = json.loads((out / layouts.PREPARING_FILE).read_text(encoding="utf-8"))
-        return set(map(str, mark["novels"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return set()
-
-
-def _files_of(name: str) -> tuple[str, str]:
-    """The chapters and the report of a novel."""
-    return f"{name}.jsonl", f"{name}.report.json"
-
-
-def _novel_name(source: dict[str, Any]) -> str:
-    # Two files of one name in different folders must not overwrite each other.
-    return f"{Path(source['file']).stem}-{source['sha256'][:8]}"
-
-
-def _dropped(out: Path, source: dict[str, Any]) -> dict[str, int]:
-    """Characters that each cleaning rule removed from a prepared novel, from its report."""
-    path = out / layouts.NOVELS_FOLDER / f"{_novel_name(source)}.report.json"
-    rules = json.loads(path.read_text(encoding="utf-8"))["cleaning"]["rules"]
-    return {rule["name"]: rule["removed_characters"] for rule in rules}
-
-
-def _summary(cleaned: Cleaned) -> str:
-    novel, report = cleaned.novel, cleaned.report
-    file = novel.source["file"]
-    return (
-        f"{file}：{cleaned.detection.encoding}，《{novel.title}》{len(novel.chapters)} 章，"
-        f"{report.characters_before:,} → {report.characters_after:,} 个字符，"
-        f"损坏 {cleaned.detection.damage} 处"
-    )
-
-
-def _summarise_data(header: dict[str, Any]) -> list[str]:
-    splits, anchors = header["splits"], header["anchors"]
-    parts = "，".join(
-        f"{SPLIT_NAMES[name]} {split['chapters']} 章 {split['characters']:,} 字"
-        for name, split in splits.items()
-    )
-    lines = " ".join(f"{ANCHOR_NAMES[key][0]} {value:.2f}" for key, value in anchors.items())
-    tiny = header["preflight"]["tiny_preset"]
-    return [
-        f"按整章划分：{parts}（验证和测试是留出的章节，不参加训练）",
-        f"词表 {header['vocabulary']:,} 项",
-        f"参考线（nats／字）：{lines}",
-        (
-            f"用 tiny 训练，训练章节每遍 {tiny['steps_per_epoch']:,} 步（{tiny['blocks']:,} 块，"
-            f"每块 {tiny['context']} 个词元，每步 {tiny['batch_size']} 块）"
-        ),
-        *(f"注意：{line}" for line in explain(header["preflight"])),
-    ]

@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 
 from novelkit.tokenizing.files import BYTE_LEVEL_BPE
-from novelkit.tokenizing.interface import FIRST_BYTE_ID, FIRST_CHARACTER_ID, SPECIAL_TOKENS
-from novelkit.tokenizing.loading import load_tokenizer, tokenizer_sha256
 from novelkit.tokenizing.spelling import (
     CHUNK,
     CharacterCounter,
@@ -20,17 +18,6 @@ from novelkit.tokenizing.spelling import (
     code_points,
     spell,
 )
-from novelkit.tokenizing.stream import StreamDecoder
-
-__all__ = [
-    "FIRST_BYTE_ID",
-    "FIRST_CHARACTER_ID",
-    "SPECIAL_TOKENS",
-    "CharTokenizer",
-    "StreamDecoder",
-    "load_tokenizer",
-    "tokenizer_sha256",
-]
 
 
 class CharTokenizer(SpelledTokenizer):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from novelkit.cleaning.novel import Chapter
-from novelkit.tokenizing.characters import load_tokenizer
+from novelkit.tokenizing.loading import load_tokenizer
 from novelkit.tokenizing.parts import chapter_text
 
 # Enough work for a message between two processes to cost nothing, little enough for memory.

@@ -21,7 +21,6 @@ from novelkit.tokenizing.choice import choose_tokenizer
 from novelkit.tokenizing.chunks import (
     CHAPTER,
     EncodedChunk,
-    encode_chapters,
     encode_chunk,
     encode_chunk_with,
     list_chunks,
@@ -32,8 +31,6 @@ from novelkit.tokenizing.loading import tokenizer_sha256
 from novelkit.tokenizing.parts import BookParts, cut_book
 from novelkit.tokenizing.preflight import Census, preflight, refuse_leaks, refuse_short
 from novelkit.tokenizing.staging import begin_data, staging
-
-__all__ = ["WRITE_STEPS", "DataWriter", "begin_data", "encode_chapters", "write_data"]
 
 # A character that occurs once is spelled in bytes, so that the byte tokens are learned at all: with
 # them untrained, each character that only the held-out chapters have costs three wild guesses.

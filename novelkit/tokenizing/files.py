@@ -76,6 +76,9 @@ def read_tokenizer(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise InputError(f"没有 {folder} 这个文件夹，读不到分词器：请检查路径。")
     if not path.is_file():
+        exported = folder / layouts.MODEL_FOLDER
+        if (exported / TOKENIZER_FILE).is_file():
+            raise InputError(f"{folder} 是训练的文件夹，模型在它里面：请改用 {exported}。")
         raise InputError(
             f"{folder} 里没有 tokenizer.json，不知道每个编号是哪个字："
             "请检查路径，数据文件夹请重新 novelkit prepare，模型文件夹请重新训练或重新复制一份。"

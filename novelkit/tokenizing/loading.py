@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from novelkit.errors import InputError
+from novelkit.tokenizing.bpe import BpeTokenizer
+from novelkit.tokenizing.characters import CharTokenizer
 from novelkit.tokenizing.files import TOKENIZER_FILE, read_tokenizer
 from novelkit.tokenizing.foreign import open_foreign, without_tokenizer_json
 from novelkit.tokenizing.interface import (
@@ -17,6 +19,7 @@ from novelkit.tokenizing.interface import (
     SPECIAL_TOKENS,
     Tokenizer,
 )
+from novelkit.tokenizing.words import WordTokenizer
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
@@ -65,11 +68,6 @@ def _tokens(vocabulary: Any) -> list[str]:
 
 def _ours(tokens: list[str], content: dict[str, Any]) -> Tokenizer:
     """One of our kinds, by its model; `tokens` are those after the bytes."""
-    # Here, because those modules save themselves by way of this one.
-    from novelkit.tokenizing.bpe import BpeTokenizer
-    from novelkit.tokenizing.characters import CharTokenizer
-    from novelkit.tokenizing.words import WordTokenizer
-
     model = content["model"]
     characters = [token for token in tokens if len(token) == 1]
     if model.get("type") == "Unigram":

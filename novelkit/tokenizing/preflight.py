@@ -184,8 +184,10 @@ def explain(counts: dict[str, Any]) -> list[str]:
     if count := counts["lost_characters"]:
         found.append(_lost(count))
     if count := counts["gap_characters"]:
+        books = counts.get("books_cut_between_paragraphs", 1)
+        which = f"{books} 本书" if books > 1 else "这本书"
         found.append(
-            f"这本书分不出足够的章，只好在段落之间切开，切口处空出的 {count:,} 个字哪边都不用"
+            f"{which}分不出足够的章，只好在段落之间切开，切口处空出的 {count:,} 个字哪边都不用"
         )
     if count := _by_split(counts["byte_fallback_characters"]):
         found.append(

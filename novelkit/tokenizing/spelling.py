@@ -158,21 +158,22 @@ class SpelledTokenizer:
         return text_of(whole)
 
 
-def spell(points: np.ndarray, ids: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
-    """Put UTF-8 bytes for each character whose id is -1, int32.
-
-    `points`, `ids` and `counts` are of shape (characters,); `counts` says how often each id is
-    taken, 1 if not given, 0 for a character that is inside of a longer token.
-    """
-    unknown = np.flatnonzero(ids < 0)
-    if not len(unknown) and counts is None:
+def spell(points: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Put UTF-8 bytes for each character whose id is -1, int32; both of shape (characters,)."""
+    known = ids >= 0
+    unknown = np.flatnonzero(~known)
+    if not len(unknown):
         return ids
-    counts = np.ones(len(ids), dtype=np.int64) if counts is None else counts
     rare = points[unknown]
-    counts[unknown] = 1 + (rare >= 0x80).astype(np.int64) + (rare >= 0x800) + (rare >= 0x10000)
+    lengths = 1 + (rare >= 0x80).astype(np.int64) + (rare >= 0x800) + (rare >= 0x10000)
     spelled = np.frombuffer(text_of(rare).encode("utf-8"), dtype=np.uint8)
-    out = np.repeat(ids, counts)
-    out[np.flatnonzero(out < 0)] = spelled.astype(np.int32) + FIRST_BYTE_ID
+    out = np.empty(len(ids) - len(unknown) + len(spelled), dtype=np.int32)
+    # Behind the known characters before it, and behind all bytes before it.
+    places = np.repeat(unknown - np.arange(len(unknown)), lengths) + np.arange(len(spelled))
+    out[places] = spelled.astype(np.int32) + FIRST_BYTE_ID
+    is_free = np.ones(len(out), dtype=bool)
+    is_free[places] = False
+    out[is_free] = ids[known]
     return out
 
 

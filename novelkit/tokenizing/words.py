@@ -119,13 +119,12 @@ class WordTokenizer(SpelledTokenizer):
         )
         known = found >= 0
         first = (np.cumsum(lengths) - lengths)[known]
-        inside = np.repeat(known, lengths)
-        inside[first] = False
-        ids, counts = self._table.take(points), np.ones(len(points), dtype=np.int64)
+        ids = self._table.take(points)
         ids[first] = found[known]
-        # All of a word but its first character; 0 only says that no bytes are wanted here.
-        ids[inside] = counts[inside] = 0
-        return spell(points, ids, counts)
+        # All of a word but its first character goes.
+        is_token = ~np.repeat(known, lengths)
+        is_token[first] = True
+        return spell(points[is_token], ids[is_token])
 
 
 def _scores(counts: Counter[str], characters: list[str], words: list[str]) -> list[float]:

@@ -1,0 +1,115 @@
+"""The pipeline in several processes: the same result, few items in memory, from any program."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers_command import shelf_texts, tree
+
+from novelkit.errors import WorkError
+from novelkit.pipeline import Settings, prepare
+from novelkit.pipeline.workers import Workers, choose_processes
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory):
+    """Six books in several encodings."""
+    folder = tmp_path_factory.mktemp("shelf")
+    for name, content in shelf_texts():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(shelf, tmp_path_factory):
+    """The shelf as a DATA folder; tests only read it."""
+    out = tmp_path_factory.mktemp("data") / "data"
+    prepare([shelf], out)
+    return out
+
+
+def test_the_result_is_the_same_for_every_number_of_processes(shelf, data, tmp_path):
+    prepare([shelf], tmp_path / "data", Settings(processes=2))
+    assert tree(tmp_path / "data") == tree(data)
+
+
+def test_a_few_small_files_start_no_process():
+    assert choose_processes(None, 10**5) == 1
+    assert choose_processes(None, 10**9) in (1, 2)
+    assert choose_processes(5, 10) == 5
+
+
+def test_results_come_in_order_and_few_wait():
+    taken = []
+
+    def numbers():
+        for number in range(30):
+            taken.append(number)
+            yield number
+
+    with Workers(2) as workers:
+        for done, result in enumerate(workers.map(math.factorial, numbers())):
+            assert result == math.factorial(done)
+            assert len(taken) - done <= 6
+    assert len(taken) == 30
+
+
+def test_large_items_do_not_pile_up():
+    taken = []
+
+    def numbers():
+        for number in range(9):
+            taken.append(number)
+            yield number
+
+    with Workers(2) as workers:
+        for done, _ in enumerate(workers.map(abs, numbers(), size=lambda item: 10**9)):
+            assert len(taken) - done == 1
+
+
+def test_a_process_that_dies_is_one_line():
+    with Workers(2) as workers, pytest.raises(WorkError, match="突然结束.*--processes 1"):
+        list(workers.map(os._exit, [3]))
+
+
+PROGRAM = """
+from pathlib import Path
+from novelkit.pipeline import Settings, prepare
+header = prepare([Path({shelf!r})], Path({out!r}), Settings(processes=2))
+print(len(header["novels"]))
+"""
+
+
+@pytest.mark.parametrize("how", ["standard input", "-c", "a script"])
+def test_a_program_without_a_guard_may_use_processes(shelf, data, tmp_path, how):
+    program = PROGRAM.format(shelf=str(shelf), out=str(tmp_path / "data"))
+    (tmp_path / "script.py").write_text(program, encoding="utf-8")
+    arguments = {"standard input": ["-"], "-c": ["-c", program], "a script": ["script.py"]}[how]
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        input=program if how == "standard input" else None,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])},
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+    assert (done.stdout, done.stderr) == ("6\n", "")
+    assert tree(tmp_path / "data") == tree(data)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows has no such mask")
+def test_ctrl_c_never_reaches_a_process_that_starts():
+    with Workers(1 + 1) as workers:
+        (blocked,) = workers.map(_blocked, [None])
+        assert signal.SIGINT in blocked
+    assert signal.SIGINT not in _blocked(None)
+
+
+def _blocked(_):
+    """The signals that this process keeps waiting."""
+    return signal.pthread_sigmask(signal.SIG_BLOCK, set())
