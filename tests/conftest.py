@@ -97,3 +97,24 @@ def font(request, monkeypatch):
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         yield request.param
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory):
+    """Six books in several encodings; tests only read them."""
+    from helpers_command import shelf_texts
+
+    folder = tmp_path_factory.mktemp("shelf")
+    for name, content in shelf_texts():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shelf_data(shelf, tmp_path_factory):
+    """The shelf as a DATA folder; tests only read it."""
+    from novelkit.pipeline import prepare
+
+    out = tmp_path_factory.mktemp("shelf-data") / "data"
+    prepare([shelf], out)
+    return out

@@ -79,17 +79,6 @@ def test_contents_with_unnumbered_entries():
     assert "目錄" not in cleaned
 
 
-def wrap(text: str, width: int, indent: str = "", gap: str = "\n") -> str:
-    lines = []
-    for paragraph in text.split("\n"):
-        rest = indent + paragraph if paragraph and not paragraph.startswith("第") else paragraph
-        while len(rest) > width:
-            lines.append(rest[:width])
-            rest = rest[width:]
-        lines.append(rest)
-    return gap.join(lines)
-
-
 @pytest.mark.parametrize(
     ("name", "dirty", "expected"),
     [

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers_command import other_words, read, shelf_texts, tree
+from helpers_command import other_words, read, tree
 from helpers_text import chapter, novel, raw_book
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,23 +27,6 @@ from novelkit.tokenizing.segmentation import load_jieba
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256))
 
 
-@pytest.fixture(scope="module")
-def shelf(tmp_path_factory):
-    """Six books in several encodings."""
-    folder = tmp_path_factory.mktemp("shelf")
-    for name, content in shelf_texts():
-        (folder / name).write_bytes(content)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def data(shelf, tmp_path_factory):
-    """The shelf as a DATA folder; tests only read it."""
-    out = tmp_path_factory.mktemp("data") / "data"
-    prepare([shelf], out)
-    return out
-
-
 # ---- what fails on the way
 
 
@@ -54,7 +37,7 @@ def test_an_error_of_the_program_names_the_file(shelf, tmp_path, monkeypatch):
     assert not (tmp_path / "data").exists()
 
 
-def test_a_full_disk_keeps_the_old_data(shelf, data, tmp_path, monkeypatch):
+def test_a_full_disk_keeps_the_old_data(shelf, shelf_data, tmp_path, monkeypatch):
     out = tmp_path / "data"
     prepare([shelf / "0.txt"], out)
     before = tree(out)
@@ -238,9 +221,9 @@ def test_what_is_not_installed_is_said_before_a_book_is_read(shelf, tmp_path, mo
     assert not read_first
 
 
-def test_a_run_folder_names_the_model_in_it(shelf, data, tmp_path):
+def test_a_run_folder_names_the_model_in_it(shelf, shelf_data, tmp_path):
     model = tmp_path / "run" / layouts.MODEL_FOLDER
-    load_tokenizer(data).save(model)
+    load_tokenizer(shelf_data).save(model)
     with pytest.raises(InputError, match="请改用 .*model"):
         prepare([shelf], tmp_path / "data", Settings(model=tmp_path / "run"))
 
@@ -274,12 +257,14 @@ def test_unseen_characters_and_the_presets_are_counted(tmp_path):
     assert not checked["presets"]["base"]["trainable"]  # a held-out chapter of 400 characters
 
 
-def test_a_traditional_book_on_a_simplified_vocabulary_is_told_the_remedy(shelf, data, tmp_path):
+def test_a_traditional_book_on_a_simplified_vocabulary_is_told_the_remedy(
+    shelf, shelf_data, tmp_path
+):
     plain = raw_book()
     text = plain.translate(str.maketrans("天的是了他来", TRADITIONAL[:6]))
     file = tmp_path / "traditional.txt"
     file.write_text(text, encoding="utf-8")
-    header = prepare([file], tmp_path / "data", Settings(tokenizer=str(data)))
+    header = prepare([file], tmp_path / "data", Settings(tokenizer=str(shelf_data)))
     share = header["preflight"]["byte_fallback_share"]["train"]
     assert 0.01 < share < 0.2
     lines = explain(header["preflight"])
@@ -315,13 +300,13 @@ def test_the_stream_of_a_split_does_not_depend_on_its_chunks(tmp_path, monkeypat
     assert tree(tmp_path / "a") == tree(tmp_path / "b")
 
 
-def test_the_anchors_of_long_texts_take_a_part_and_say_so(shelf, data, tmp_path, monkeypatch):
-    assert "anchors_characters" not in read(data / layouts.DATA_FILE)
+def test_the_anchors_of_long_texts_take_a_part_and_say_so(shelf, shelf_data, tmp_path, monkeypatch):
+    assert "anchors_characters" not in read(shelf_data / layouts.DATA_FILE)
     monkeypatch.setattr(scores, "ANCHOR_CHARACTERS", (3000, 500))
     header = prepare([shelf], tmp_path / "data")
     measured = header["anchors_characters"]
     assert 2900 <= measured["train"] <= 3000 and measured["validation"] == 500
-    whole = read(data / layouts.DATA_FILE)["anchors"]
+    whole = read(shelf_data / layouts.DATA_FILE)["anchors"]
     assert header["anchors"]["unigram"] == pytest.approx(whole["unigram"], rel=0.1)
 
 

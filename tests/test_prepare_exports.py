@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from helpers_command import read, shelf_texts
+from helpers_command import read
 from helpers_text import novel
 
 from novelkit import layouts
@@ -16,33 +16,15 @@ from novelkit.pipeline import prepare
 from novelkit.pipeline.report import RARE_COUNT, count_frequencies
 from novelkit.tokenizing import write_data
 
-
-@pytest.fixture(scope="module")
-def shelf(tmp_path_factory):
-    """Six books in several encodings."""
-    folder = tmp_path_factory.mktemp("shelf")
-    for name, content in shelf_texts():
-        (folder / name).write_bytes(content)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def data(shelf, tmp_path_factory):
-    """The shelf as a DATA folder; tests only read it."""
-    out = tmp_path_factory.mktemp("data") / "data"
-    prepare([shelf], out)
-    return out
-
-
 # ---- exports
 
 
-def test_train_json_is_the_list_of_training_chapters(data):
-    found = read(data / layouts.TRAIN_JSON_FILE)
+def test_train_json_is_the_list_of_training_chapters(shelf_data):
+    found = read(shelf_data / layouts.TRAIN_JSON_FILE)
     assert isinstance(found, list) and all(isinstance(text, str) for text in found)
-    header = read(data / layouts.DATA_FILE)
+    header = read(shelf_data / layouts.DATA_FILE)
     assert len(found) == header["splits"]["train"]["chapters"]
-    whole = (data / "train.txt").read_text(encoding="utf-8")
+    whole = (shelf_data / "train.txt").read_text(encoding="utf-8")
     titles = {novel["title"] for novel in header["novels"]}
     lines = [line for line in whole.splitlines() if line not in titles]
     assert "\n".join(found).splitlines() == lines
@@ -53,10 +35,10 @@ def test_no_chapter_is_an_empty_list(tmp_path):
     assert read(tmp_path / "train.json") == []
 
 
-def test_the_dataset_holds_every_chapter_once(data, tmp_path):
+def test_the_dataset_holds_every_chapter_once(shelf_data, tmp_path):
     datasets = pytest.importorskip("datasets")
     copy = tmp_path / "data"
-    shutil.copytree(data, copy)
+    shutil.copytree(shelf_data, copy)
     folder = exports.write_dataset(copy)
     loaded = datasets.load_from_disk(str(folder))
     assert isinstance(loaded, datasets.DatasetDict) and list(loaded) == list(layouts.SPLITS)
@@ -103,8 +85,8 @@ def test_a_chapter_cut_between_paragraphs_has_a_row_in_each_part(tmp_path):
 # ---- the report
 
 
-def test_the_report_accounts_for_every_character(data, shelf):
-    report = read(data / layouts.REPORT_FILE)
+def test_the_report_accounts_for_every_character(shelf_data, shelf):
+    report = read(shelf_data / layouts.REPORT_FILE)
     lost = report["characters_before"] - report["characters_after"]
     assert lost == sum(rule["characters"] for rule in report["dropped"].values())
     for book in report["novels"]:
@@ -114,9 +96,11 @@ def test_the_report_accounts_for_every_character(data, shelf):
     assert [len(book["chapter_characters"]) for book in report["novels"]] == list(range(12, 18))
 
 
-def test_the_frequencies_are_those_of_the_texts(data):
-    text = "".join((data / f"{name}.txt").read_text(encoding="utf-8") for name in layouts.SPLITS)
-    counts, found = Counter(text), read(data / layouts.REPORT_FILE)["characters"]
+def test_the_frequencies_are_those_of_the_texts(shelf_data):
+    text = "".join(
+        (shelf_data / f"{name}.txt").read_text(encoding="utf-8") for name in layouts.SPLITS
+    )
+    counts, found = Counter(text), read(shelf_data / layouts.REPORT_FILE)["characters"]
     assert found["total"] == len(text) and found["kinds"] == len(counts)
     assert dict(map(tuple, found["most_common"])) == {
         char: counts[char] for char, _ in found["most_common"]

@@ -8,33 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers_command import shelf_texts, tree
+from helpers_command import tree
 
 from novelkit.errors import WorkError
 from novelkit.pipeline import Settings, prepare
 from novelkit.pipeline.workers import Workers, choose_processes
 
 
-@pytest.fixture(scope="module")
-def shelf(tmp_path_factory):
-    """Six books in several encodings."""
-    folder = tmp_path_factory.mktemp("shelf")
-    for name, content in shelf_texts():
-        (folder / name).write_bytes(content)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def data(shelf, tmp_path_factory):
-    """The shelf as a DATA folder; tests only read it."""
-    out = tmp_path_factory.mktemp("data") / "data"
-    prepare([shelf], out)
-    return out
-
-
-def test_the_result_is_the_same_for_every_number_of_processes(shelf, data, tmp_path):
+def test_the_result_is_the_same_for_every_number_of_processes(shelf, shelf_data, tmp_path):
     prepare([shelf], tmp_path / "data", Settings(processes=2))
-    assert tree(tmp_path / "data") == tree(data)
+    assert tree(tmp_path / "data") == tree(shelf_data)
 
 
 def test_a_few_small_files_start_no_process():
@@ -85,7 +68,7 @@ print(len(header["novels"]))
 
 
 @pytest.mark.parametrize("how", ["standard input", "-c", "a script"])
-def test_a_program_without_a_guard_may_use_processes(shelf, data, tmp_path, how):
+def test_a_program_without_a_guard_may_use_processes(shelf, shelf_data, tmp_path, how):
     program = PROGRAM.format(shelf=str(shelf), out=str(tmp_path / "data"))
     (tmp_path / "script.py").write_text(program, encoding="utf-8")
     arguments = {"standard input": ["-"], "-c": ["-c", program], "a script": ["script.py"]}[how]
@@ -99,7 +82,7 @@ def test_a_program_without_a_guard_may_use_processes(shelf, data, tmp_path, how)
         timeout=120,
     )
     assert (done.stdout, done.stderr) == ("6\n", "")
-    assert tree(tmp_path / "data") == tree(data)
+    assert tree(tmp_path / "data") == tree(shelf_data)
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows has no such mask")
