@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from helpers_text import raw_book
 
-from novelkit.tokenizing import CharTokenizer, load_tokenizer, read_tokens
+from novelkit.tokenizing import CharTokenizer, load_tokenizer, read_tokens, segmentation
+from novelkit.tokenizing.segmentation import load_jieba
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "benchmarks"))
 
@@ -47,6 +48,8 @@ def test_every_row_has_a_speed_and_one_is_the_reference(make):
     assert len(speeds) == len(rows) >= 3
     assert all(wall > 0 and cpu > 0 for wall, cpu in speeds.values())
     assert sum(row.reference for row in rows) == 1
+    # What a measurement put in the place of jieba is gone again.
+    assert segmentation.load_jieba is load_jieba
 
 
 def test_a_shelf_is_as_large_as_asked_and_no_two_books_share_a_paragraph(tmp_path, monkeypatch):

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -165,8 +166,9 @@ def word_rows(text: str) -> list[Row]:
             continue  # without rjieba there is jieba alone
 
         def encode(wanted: str, cut: Any = cut) -> np.ndarray:
-            segmentation_module.load_jieba = lambda: cut  # type: ignore[assignment]
-            return tokenizer.encode(wanted)
+            # Put back each time: who else encodes must get the jieba that is there.
+            with patch.object(segmentation_module, "load_jieba", lambda: cut):
+                return tokenizer.encode(wanted)
 
         ids.append(encode(slow).tolist())
         rows.append(Row("word", f"ours, encode, with {name}", part, encode))
