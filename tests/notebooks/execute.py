@@ -13,10 +13,12 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import CellTimeoutError
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
-TIMEOUT_SECONDS = 600
+# The longest cell trains for a minute on two free cores.
+TIMEOUT_SECONDS = 300
 
 
 def execute(
@@ -26,6 +28,17 @@ def execute(
 
     Raises `nbclient.exceptions.CellExecutionError` for the first cell that fails.
     """
+    try:
+        return _execute(path, folder, environment or {}, prelude)
+    except CellTimeoutError:
+        # A kernel was seen idle while its client waited for an answer that had got lost. A cell
+        # that is too slow is so again.
+        return _execute(path, folder, environment or {}, prelude)
+
+
+def _execute(
+    path: Path, folder: Path, environment: Mapping[str, str], prelude: str
+) -> nbformat.NotebookNode:
     notebook = nbformat.read(path, as_version=4)
     if prelude:
         notebook.cells.insert(0, nbformat.v4.new_code_cell(prelude))
@@ -36,7 +49,7 @@ def execute(
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
     )
-    client.execute(env={**os.environ, **(environment or {})})
+    client.execute(env={**os.environ, **environment})
     if prelude:
         del notebook.cells[0]
     return notebook
