@@ -28,7 +28,8 @@ DATA (written by `prepare`, read by `train`)
                            "skipped": [{"file", "reason"}],
                            "splits": {"train" | "validation" | "test":
                                       {"file", "sha256", "tokens", "characters", "chapters"}},
-                           "anchors": {"uniform", "unigram", "bigram", "trigram", "xz"},
+                           "anchors": {"uniform", "unigram", "bigram", "trigram",
+                                       "fivegram", "xz"},
                            "anchors_characters": {"train", "validation"},
                            "preflight": {"lost_characters", "gap_characters",
                                          "books_cut_between_paragraphs",
@@ -85,26 +86,30 @@ DATA (written by `prepare`, read by `train`)
     .novelkit-parts/      there only while `prepare` works: what will take its place at the end
 
 RUN (written by `train`, read by `diagnose`, `train --resume`)
-    run.json              {"format": "novelkit-run", "version": 1, "config", "model",
+    run.json              {"format": "novelkit-run", "version": 1, "run_id", "config", "model",
                            "data": {"tokenizer", "train", "validation", "test",
-                                    "anchors": {"uniform", "unigram", "bigram", "trigram", "xz"},
+                                    "anchors": {"uniform", "unigram", "bigram", "trigram",
+                                                "fivegram", "xz"},
                                     "tokens_per_character": {"train", ...}},
                            "decisions": [{"step", "kind", "value", "reason"}],
                            "sessions": [{"id", "started", "resumed_from", "device", "torch",
                                          "python", "ended", "last_step"}]}
                           the ledger; data.train and the like are the sha256 of the splits;
-                          kinds of decisions: compute, cycle, minutes, patience
-    history.jsonl         {"step", "loss", "learning_rate", "gradient_norm", "clipped", "tokens",
-                           "epoch", "position", "tokens_seen", "seconds", "tokens_per_second",
-                           "session", "validation_loss", "bits_per_character"}
+                          kinds of decisions: start, compute, accumulation, compile, cycle,
+                          minutes, patience; each holds for the steps after its own
+    history.jsonl         {"step", "loss", "loss_spread", "learning_rate", "gradient_norm",
+                           "clipped", "update_ratio", "tokens", "epoch", "position",
+                           "tokens_seen", "seconds", "tokens_per_second", "session",
+                           "validation_loss", "bits_per_character"}
                           one line a step, append-only; after a resume a step may stand there
                           twice, and the later line counts (`training.history.read_history`);
-                          losses in nats per token; the last two only where it evaluated, and
-                          besides micro_batch_losses where a step takes its batch in parts, scale
-                          and skipped where float16 needs a gradient scaler
+                          losses in nats per token, loss_spread the standard deviation of the
+                          step's sequences; the last two only where it evaluated, with a sample
+                          where there is a sampler; besides micro_batch_losses where a step takes
+                          its batch in parts, scale and skipped where float16 needs a scaler
     checkpoints/step-00000500/
-                          model.safetensors, optimizer.safetensors, random.safetensors,
-                          state.json, and, written last, manifest.json
+                          model.safetensors, optimizer.safetensors, average.safetensors where
+                          weights are averaged, state.json, and, written last, manifest.json
     state.json            {"format": "novelkit-state", "version": 1,
                            "state": {"step", "tokens", "best_step", "best_loss", "last_loss",
                                      "evaluations_without_gain", "scaler"}}
@@ -113,12 +118,29 @@ RUN (written by `train`, read by `diagnose`, `train --resume`)
     best/step-00000400/   model.safetensors and manifest.json of the best evaluation
     model/                the exported model folder
 
+Mirror (written by `train`, read by `train --resume`; a folder on Google Drive or another disk)
+    RUN_ID/step-00000500-20261126T153012123456-3f9a0c71/
+                          a copy of the run as it was after the step: run.json, history.jsonl,
+                          checkpoints/step-00000500/ and the best/ folder that it counts on, all
+                          named as in RUN, and, written last, mirror.json; the name holds the
+                          time (UTC) and a random part, so that no two attempts share one, and is
+                          never written again or renamed: a copy without its mirror.json is not
+                          whole, yet or any more
+    mirror.json           {"format": "novelkit-mirror", "version": 1, "run_id", "step", "stored",
+                           "files": {PATH: {"bytes", "sha256"}}}
+                          stored: the time in the folder's name; PATH: relative, with slashes
+    RUN.before-1/         beside RUN on the local disk: an older state of it, moved aside when a
+                          copy was restored; .RUN.restoring/ is there only while that is done
+
 Model folder (written by `train`, read by `write`, `AutoModelForCausalLM`, `AutoTokenizer`)
     config.json, generation_config.json, model.safetensors
-                          GPT-2 as `transformers.GPT2LMHeadModel` stores it
+                          GPT-2 as `transformers.GPT2LMHeadModel` stores it, or the architecture
+                          that training began from
     tokenizer.json, tokenizer_config.json
+    README.md             the model card: data, settings, curve and scores
     novelkit.json         {"format": "novelkit-model", "version": 1, "novels", "step",
-                           "anchors": {"uniform", "unigram", "bigram", "trigram", "xz"},
+                           "anchors": {"uniform", "unigram", "bigram", "trigram",
+                                       "fivegram", "xz"},
                            "weights_sha256",
                            "scores": {"validation_loss", "validation_bits_per_character",
                                       "test_loss", "test_bits_per_character"}}
@@ -138,6 +160,7 @@ VERSION = 1
 DATA_FILE = "data.json"
 RUN_FILE = "run.json"
 MODEL_FILE = "novelkit.json"
+CARD_FILE = "README.md"
 HISTORY_FILE = "history.jsonl"
 CHECKPOINTS_FOLDER = "checkpoints"
 BEST_FOLDER = "best"
@@ -151,7 +174,7 @@ REPORT_FILE = "report.json"
 DATASET_FOLDER = "dataset"
 
 _NUMBER = (int, float)
-_ANCHORS = dict.fromkeys(("uniform", "unigram", "bigram", "trigram", "xz"), _NUMBER)
+_ANCHORS = dict.fromkeys(("uniform", "unigram", "bigram", "trigram", "fivegram", "xz"), _NUMBER)
 _SPLIT = {"file": str, "sha256": str, "tokens": int, "characters": int, "chapters": int}
 # What a header must hold besides its format and version, so that no reader meets a hole: a dict
 # holds at least these keys, a list only such entries, and anything else is a type.

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from novelkit.errors import InputError
-from novelkit.model import GPT2, Cache
+from novelkit.model import Cache, CausalCache, LanguageModel, new_cache
 from novelkit.tokenizing.interface import FIRST_BYTE_ID, FIRST_CHARACTER_ID, Tokenizer
 
 
@@ -107,7 +107,7 @@ def next_token_probabilities(logits: Tensor, config: SamplingConfig) -> Tensor:
 
 
 def generate(
-    model: GPT2, tokenizer: Tokenizer, prompt: str, config: SamplingConfig
+    model: LanguageModel, tokenizer: Tokenizer, prompt: str, config: SamplingConfig
 ) -> Iterator[Piece]:
     """Continue `prompt`: yields pieces as they are decided, `config.length` characters in all.
 
@@ -157,9 +157,9 @@ def _score(logits: Tensor, token: int) -> tuple[float, int]:
 class _Reader:
     """Feeds tokens to the model through a cache, and starts a new one when it is full."""
 
-    def __init__(self, model: GPT2, ids: list[int]) -> None:
+    def __init__(self, model: LanguageModel, ids: list[int]) -> None:
         self.model, self.ids = model, ids
-        self._cache: Cache | None = None
+        self._cache: Cache | CausalCache | None = None
 
     def append(self, token: int) -> None:
         self.ids.append(token)
@@ -173,8 +173,8 @@ class _Reader:
             # Positions are absolute, so a full cache cannot slide: read the recent part again,
             # and only half of it, so that this happens once in n_ctx / 2 tokens.
             new = self.ids if len(self.ids) <= context else self.ids[-max(1, context // 2) :]
-            self._cache = Cache(self.model)
-        device = self.model.token_embedding.weight.device
+            self._cache = new_cache(self.model)
+        device = next(self.model.parameters()).device
         logits = self.model(torch.tensor([new], device=device), self._cache)
         return logits[0, -1].float().cpu()
 

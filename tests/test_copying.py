@@ -4,11 +4,15 @@ The share is that of the characters that stand in at least one passage of `at_le
 characters that occurs in the training text.
 """
 
+import tracemalloc
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from novelkit.copying import AT_LEAST, find_copies
+from novelkit.copying import AT_LEAST, find_copies, passages
+from novelkit.copying.reading import read_pieces
+from novelkit.errors import InputError
 
 small = st.text("ab", max_size=40) | st.text("abc", max_size=40)
 
@@ -35,7 +39,10 @@ def brute_passages(text, training, at_least):
 # The longest one begins after the first window, at another place.
 @example("aabab", "babxaab", 2)
 def test_passages_are_those_of_brute_force(text, training, at_least):
-    report = find_copies(text, training, at_least)
+    check_against_brute_force(find_copies(text, training, at_least), text, training, at_least)
+
+
+def check_against_brute_force(report, text, training, at_least):
     expected = brute_passages(text, training, at_least)
     assert {(passage.start, passage.end) for passage in report.passages} == expected
     for passage in report.passages:
@@ -48,6 +55,66 @@ def test_passages_are_those_of_brute_force(text, training, at_least):
     assert lengths == sorted(lengths, reverse=True)
     longest = max((end - start for start, end in expected), default=0)
     assert len(report.longest.text if report.longest else "") == longest
+
+
+@settings(deadline=None, max_examples=400)
+@given(small, small, st.integers(1, 6), st.integers(1, 8))
+# A passage of the whole text that begins at the last character of a piece.
+@example("aab", "bbbaab", 2, 4)
+def test_passages_across_the_borders_of_pieces(text, training, at_least, piece):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passages, "PIECE", piece)
+        report = find_copies(text, training, at_least)
+    check_against_brute_force(report, text, training, at_least)
+    assert report == find_copies(text, training, at_least)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.text("a雪😀\r\n", max_size=30), st.text("a雪😀\r\n", max_size=80), st.integers(1, 8))
+def test_a_file_is_searched_as_its_text_is(tmp_path_factory, text, training, piece):
+    path = tmp_path_factory.mktemp("training") / "train.txt"
+    path.write_bytes(training.encode("utf-8"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passages, "PIECE", piece)
+        report = find_copies(text, path, at_least=2)
+    assert report == find_copies(text, training, at_least=2)
+
+
+@settings(deadline=None)
+@given(st.text("ab雪", max_size=60), st.integers(1, 9), st.integers(0, 9))
+def test_pieces_overlap_and_are_no_longer_than_asked(tmp_path_factory, text, step, overlap):
+    path = tmp_path_factory.mktemp("training") / "train.txt"
+    path.write_text(text, encoding="utf-8")
+    expected = {at: text[at : at + step + overlap] for at in range(0, len(text), step)}
+    for training in (text, path):
+        found = dict(read_pieces(training, step, overlap))
+        pieces = {at: "".join(map(chr, points)) for at, points in found.items()}
+        # A file ends where nothing is left to read: a piece that holds nothing new may be missing.
+        assert pieces.items() <= expected.items()
+        assert all(at + overlap >= len(text) for at in expected.keys() - pieces.keys())
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    with pytest.raises(InputError, match="没有找到"):
+        find_copies("天亮以前", tmp_path / "none.txt", at_least=2)
+    path = tmp_path / "gbk.txt"
+    path.write_bytes("天亮以前".encode("gbk"))
+    with pytest.raises(InputError, match="UTF-8"):
+        find_copies("天亮以前", path, at_least=2)
+
+
+def test_memory_does_not_grow_with_the_training_text(tmp_path):
+    path = tmp_path / "train.txt"
+    text = "天亮以前，渡口上只有一盏灯还亮着。"
+    peaks = []
+    for pieces in (2, 6):
+        path.write_text("山" * (pieces * passages.PIECE) + text, encoding="utf-8")
+        tracemalloc.start()
+        assert find_copies(text, path).share == 1
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert max(peaks) < 60 * passages.PIECE
+    assert abs(peaks[1] - peaks[0]) < 0.1 * peaks[0]
 
 
 @settings(max_examples=50)
@@ -99,6 +166,24 @@ def test_texts_that_break_polynomial_hashes_are_told_apart():
 def test_a_long_repetition_is_one_passage():
     report = find_copies("哈" * 3000, "哈" * 5000)
     assert [(passage.start, passage.end) for passage in report.passages] == [(0, 3000)]
+
+
+def test_a_passage_longer_than_the_blocks_that_are_compared():
+    """Lengths grow by doubling blocks; the ends of texts and of passages stop them."""
+    body = "".join(chr(0x4E00 + number * number % 7919) for number in range(3000))
+    for text, training in ((body, "前" + body + "后"), ("前" + body + "后", body), (body, body)):
+        (passage,) = find_copies(text, training).passages
+        assert passage.text == body
+        assert text[passage.start : passage.end] == training[passage.source :][: len(body)]
+
+
+def test_the_best_of_many_places_is_found():
+    """A line that stands a thousand times, once with the words around it."""
+    line = "－" * 20
+    training = (line + "\n甲") * 500 + "雪" + line + "\n乙，" + (line + "\n丙") * 500
+    report = find_copies("他说雪" + line + "\n乙，走了", training)
+    assert report.longest.text == "雪" + line + "\n乙，"
+    assert report.longest.source == training.index("雪")
 
 
 @pytest.mark.parametrize("at_least", [0, -1])

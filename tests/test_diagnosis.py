@@ -9,7 +9,14 @@ from novelkit.diagnosis import Diagnosis, diagnose, diagnose_history
 from novelkit.errors import InputError
 from novelkit.scores import running_median
 
-ANCHORS = {"uniform": 7.8, "unigram": 6.2, "bigram": 5.3, "trigram": 5.1, "xz": 5.6}
+ANCHORS = {
+    "uniform": 7.8,
+    "unigram": 6.2,
+    "bigram": 5.3,
+    "trigram": 5.0,
+    "fivegram": 4.9,
+    "xz": 5.6,
+}
 DATA = {"anchors": ANCHORS, "tokens_per_character": {"train": 1.0, "validation": 1.0, "test": 1.0}}
 SEEDS = range(6)
 

@@ -12,7 +12,7 @@ from novelkit.cleaning import RULES
 from novelkit.errors import InputError
 
 SPLIT = {"file": "x.npy", "sha256": "0", "tokens": 9, "characters": 9, "chapters": 1}
-ANCHORS = dict.fromkeys(("uniform", "unigram", "bigram", "trigram", "xz"), 1.5)
+ANCHORS = dict.fromkeys(("uniform", "unigram", "bigram", "trigram", "fivegram", "xz"), 1.5)
 DATA = {
     "format": "novelkit-data",
     "version": layouts.VERSION,

@@ -41,6 +41,8 @@ CONFIG = TrainConfig(
     patience=0,
     checkpoint_steps=5,
     checkpoint_minutes=99.0,
+    # So that a checkpoint holds every kind of file.
+    ema_decay=0.9,
 )
 
 
@@ -114,9 +116,9 @@ def newest(run: Path) -> Path:
 
 
 def outcome(run: Path) -> dict[str, object]:
-    """What two runs must share: weights, optimizers, generator, counters, history, model."""
+    """What two runs must share: weights, their average, optimizers, counters, history, model."""
     last = newest(run)
-    files = [last / name for name in ("model", "optimizer", "random")]
+    files = [last / name for name in ("model", "optimizer", "average")]
     raw = {path.name: path.with_suffix(".safetensors").read_bytes() for path in files}
     return raw | {
         "step": last.name,
@@ -177,9 +179,9 @@ def set_trap(where: str, count: int, when: str) -> None:
 
 
 def _modules():
-    from novelkit.training import history, loop, state, step
+    from novelkit.training import history, loop, run, state, step
 
-    return history, loop, state, step
+    return history, run, state, step, loop
 
 
 TRAPS = {
@@ -187,10 +189,11 @@ TRAPS = {
     "write json": lambda: (checkpoint.layouts, "write_json"),
     "rename": lambda: (Path, "replace"),
     "delete": lambda: (shutil, "rmtree"),
+    "resume": lambda: (_modules()[1], "load_state"),
     "evaluate": lambda: (_modules()[1], "evaluate"),
     "log": lambda: (_modules()[0].HistoryWriter, "append"),
     "update": lambda: (_modules()[3].Learner, "update"),
-    "export": lambda: (_modules()[1], "export_model"),
+    "export": lambda: (_modules()[4], "export_model"),
 }
 # One session each, in this order: in a save (each of its files, half of one, the manifest, the
 # rename, the deletion of what it replaces), in an evaluation, between two steps, in a step.
@@ -201,6 +204,8 @@ KILLS = [
     ("evaluate", 1, "before"),
     ("save a file", 5, "after"),
     ("write json", 9, "before"),
+    ("resume", 1, "before"),
+    ("resume", 1, "after"),
     ("log", 4, "before"),
     ("log", 8, "after"),
     ("rename", 9, "before"),
@@ -248,8 +253,10 @@ def test_a_run_killed_at_chosen_moments_ends_as_if_undisturbed(
     assert died == len(KILLS) >= 8
     assert_same(out, straight)
     ledger = json.loads((out / "run.json").read_text(encoding="utf-8"))
-    # Whoever was killed in the export had no step left to do, and so opened no session.
-    assert [session["ended"] for session in ledger["sessions"]] == [None] * (len(KILLS) - 1)
+    # Whoever was killed in the export had no step left to do, and whoever was killed while it
+    # resumed had not come to one: they opened no session.
+    opened = [where for where, _, _ in KILLS if where not in ("export", "resume")]
+    assert [session["ended"] for session in ledger["sessions"]] == [None] * len(opened)
     leftovers = [path.name for path in out.rglob("*") if ".tmp" in path.name]
     assert not [name for name in leftovers if name.startswith(".step-")]
 
@@ -332,11 +339,6 @@ def zero_tensors(part: str):
     return change
 
 
-def other_generator(path: Path) -> None:
-    torch.manual_seed(123)
-    save_file({"cpu": torch.get_rng_state()}, path)
-
-
 def other_counter(**values):
     def change(path: Path) -> None:
         header = json.loads(path.read_text(encoding="utf-8"))
@@ -354,14 +356,27 @@ def other_counter(**values):
         ("optimizer.safetensors", zero_tensors("momentum_buffer")),
         ("optimizer.safetensors", zero_tensors("/step")),
         ("model.safetensors", zero_tensors("norm.bias")),
-        ("random.safetensors", other_generator),
+        ("average.safetensors", zero_tensors("norm.bias")),
         ("state.json", other_counter(step=19)),
     ],
 )
 def test_a_resume_without_one_part_would_differ(go, half, straight, name, change):
     alter(newest(half), name, change)
     assert go(half, resume=True).skipped == ()
+    # The average follows the weights, and nothing follows the average.
+    needs = {"exported", "history"} | ({"model"} if "average" not in name else set())
+    assert needs <= differences(half, straight)
+
+
+def test_a_resume_with_other_dice_would_differ(go, half, straight, monkeypatch):
+    monkeypatch.setattr("novelkit.training.step.Learner._roll_the_dice", lambda self, step: None)
+    go(half, resume=True)
     assert {"model", "exported", "history"} <= differences(half, straight)
+
+
+def test_what_draws_random_numbers_between_two_steps_changes_nothing(go, half, straight):
+    go(half, resume=True, on_step=lambda record, last: torch.rand(3))
+    assert_same(half, straight)
 
 
 def test_a_resume_without_the_token_count_would_differ(go, half, straight):
@@ -375,7 +390,7 @@ def test_a_resume_without_the_token_count_would_differ(go, half, straight):
 PARTS = [
     "model.safetensors",
     "optimizer.safetensors",
-    "random.safetensors",
+    "average.safetensors",
     "state.json",
     "manifest.json",
 ]
@@ -517,14 +532,27 @@ def test_a_context_longer_than_a_split_is_refused(go, model_size, tmp_path):
         go(tmp_path / "run", model=replace(model_size, n_ctx=4096))
 
 
-def test_a_start_model_with_another_tokenizer_of_the_same_size_is_refused(
-    go, data_folder, model_size, tmp_path
+def test_a_start_model_whose_vocabulary_has_another_order_is_carried_over(
+    go, straight, data_folder, tmp_path
 ):
+    """As numbers its tokens would be other characters: its first loss would be that of noise."""
     own = load_tokenizer(data_folder)
-    save_model(GPT2(model_size), tmp_path / "start")
-    CharTokenizer(own.characters[::-1]).save(tmp_path / "start")
-    with pytest.raises(InputError, match="tokenizer"):
-        go(tmp_path / "run", model=tmp_path / "start")
+    model = load_model(straight / "model")
+    start = tmp_path / "start"
+    special = len(own) - len(own.characters)
+    order = [*range(special), *reversed(range(special, len(own)))]
+    with torch.no_grad():
+        model.token_embedding.weight.copy_(model.token_embedding.weight[order].clone())
+    save_model(model, start)
+    CharTokenizer(own.characters[::-1]).save(start)
+    notices: list[str] = []
+    go(tmp_path / "run", 2, model=start, on_notice=notices.append)
+    go(tmp_path / "same", 2, model=straight / "model")
+    assert notices and "词表" in notices[0]
+    losses = [read_history(tmp_path / name)[0]["loss"] for name in ("run", "same")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    ledger = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    assert ledger["decisions"][0]["kind"] == "start"
 
 
 def test_a_file_in_place_of_the_folder_is_refused(go, tmp_path):
@@ -631,16 +659,17 @@ def one_line(error: BaseException) -> str:
 def test_a_loss_that_is_no_number_ends_the_run_and_spoils_nothing(
     go, half, straight, monkeypatch, value
 ):
-    original, calls = GPT2.loss, [0]
+    original, calls = GPT2.token_losses, [0]
 
     def broken(self, ids, targets):
         calls[0] += self.training
-        loss = original(self, ids, targets)
-        return loss * value if calls[0] == 6 else loss  # the second part of step 23
+        losses = original(self, ids, targets)
+        # The second part of step 23.
+        return losses * 0 + value if calls[0] == 6 else losses
 
     before = snapshot(half / "checkpoints")
     with monkeypatch.context() as patch:
-        patch.setattr(GPT2, "loss", broken)
+        patch.setattr(GPT2, "token_losses", broken)
         with pytest.raises(WorkError, match="第 23 步") as caught:
             go(half, resume=True)
     assert str(value) in one_line(caught.value)
@@ -671,7 +700,7 @@ def test_a_gradient_that_is_no_number_ends_the_run_before_it_moves_a_weight(
 
 
 def test_a_validation_loss_that_is_no_number_ends_the_run(go, half, monkeypatch):
-    monkeypatch.setattr("novelkit.training.loop.evaluate", lambda *_: math.nan)
+    monkeypatch.setattr("novelkit.training.run.evaluate", lambda *_, **__: math.nan)
     with pytest.raises(WorkError, match="第 21 步的验证损失") as caught:
         go(half, resume=True)
     one_line(caught.value)
@@ -727,8 +756,8 @@ def script_losses(monkeypatch, losses: list[float]) -> None:
     """Let the evaluations on the way find these losses, and then the last one for ever."""
     remaining = list(losses)
     monkeypatch.setattr(
-        "novelkit.training.loop.evaluate",
-        lambda *_: remaining.pop(0) if len(remaining) > 1 else remaining[0],
+        "novelkit.training.run.evaluate",
+        lambda *_, **__: remaining.pop(0) if len(remaining) > 1 else remaining[0],
     )
 
 

@@ -12,6 +12,7 @@ from helpers_text import chapter, novel
 from novelkit import layouts
 from novelkit.cleaning import Novel
 from novelkit.errors import InputError
+from novelkit.scores import ANCHOR_NAMES
 from novelkit.tokenizing import (
     CharTokenizer,
     encode_chapters,
@@ -57,7 +58,7 @@ def test_the_header_has_the_documented_keys(tmp_path):
     assert set(header["splits"]) == set(layouts.SPLITS)
     for split in header["splits"].values():
         assert set(split) == {"file", "sha256", "tokens", "characters", "chapters"}
-    assert set(header["anchors"]) == {"uniform", "unigram", "bigram", "trigram", "xz"}
+    assert set(header["anchors"]) == set(ANCHOR_NAMES)
     assert header["novels"][0]["title"] == "雪后" and header["novels"][0]["chapters"] == 12
     assert header["preflight"]["lost_characters"] == 0
     tokenizer = load_tokenizer(tmp_path)

@@ -18,6 +18,7 @@ from novelkit.model import GPT2, ModelConfig
 from novelkit.tokenizing.blocks import IGNORED
 from novelkit.training import Budget, TrainConfig, opening, read_history, without_clock
 from novelkit.training.batches import Batch, BatchStream
+from novelkit.training.config import SCHEDULES
 from novelkit.training.data import TrainingData, evaluate
 from novelkit.training.history import HistoryWriter
 from novelkit.training.ledger import Ledger
@@ -146,7 +147,7 @@ def mean_loss(learner: Learner, batch: Batch) -> float:
 def test_the_loss_is_the_mean_over_all_targets_of_the_step(accumulation, ignored):
     batch, learner = make_batch(ignored=ignored), make_learner(accumulation=accumulation)
     expected = mean_loss(learner, batch)
-    record = learner.update(batch, 1e-3)
+    record = learner.update(batch, 1e-3, 1)
     assert math.isclose(record["loss"], expected, rel_tol=1e-5)
     assert record["tokens"] == (batch.targets != IGNORED).sum()
     parts = record.get("micro_batch_losses", [record["loss"]])
@@ -166,7 +167,7 @@ def captured_gradients(learner: Learner, batch: Batch) -> dict[str, torch.Tensor
             seen[name] = parameter.grad.clone()
 
     learner.optimizers["adamw"].register_step_pre_hook(keep)
-    learner.update(batch, 1e-3)
+    learner.update(batch, 1e-3, 1)
     return seen
 
 
@@ -183,15 +184,15 @@ def test_a_micro_batch_without_any_target_is_harmless():
     batch = make_batch(ignored=False)
     batch.targets[:4] = IGNORED
     learner = make_learner(accumulation=2)
-    record = learner.update(batch, 1e-3)
+    record = learner.update(batch, 1e-3, 1)
     assert record["micro_batch_losses"][0] == 0
     assert math.isfinite(record["loss"])
 
 
 def test_gradients_do_not_leak_into_the_next_step():
     learner = make_learner(learning_rate=1e-9, gradient_clip=1e9)
-    first = learner.update(make_batch(), 1e-12)["gradient_norm"]
-    second = learner.update(make_batch(), 1e-12)["gradient_norm"]
+    first = learner.update(make_batch(), 1e-12, 1)["gradient_norm"]
+    second = learner.update(make_batch(), 1e-12, 1)["gradient_norm"]
     assert math.isclose(first, second, rel_tol=1e-4)
 
 
@@ -212,8 +213,8 @@ def test_clipping_acts_on_unscaled_gradients():
 
 
 def test_the_logged_norm_is_the_one_before_clipping_without_the_scale():
-    record = make_learner(scaled(), gradient_clip=0.01).update(make_batch(), 1e-3)
-    plain = make_learner(gradient_clip=1e9).update(make_batch(), 1e-3)
+    record = make_learner(scaled(), gradient_clip=0.01).update(make_batch(), 1e-3, 1)
+    plain = make_learner(gradient_clip=1e9).update(make_batch(), 1e-3, 1)
     assert math.isclose(record["gradient_norm"], plain["gradient_norm"], rel_tol=1e-4)
     assert record["clipped"] and not plain["clipped"]
     assert record["scale"] == 65536 and record["skipped"] is False
@@ -223,11 +224,11 @@ def test_the_logged_norm_is_the_one_before_clipping_without_the_scale():
 @pytest.mark.parametrize("name", ["blocks.0.expand.weight", "norm.weight"])
 def test_an_overflow_in_one_matrix_skips_the_whole_step(name, value):
     learner = make_learner(scaled())
-    learner.update(make_batch(), 1e-3)  # so that momenta would move the weights
+    learner.update(make_batch(), 1e-3, 1)  # so that momenta would move the weights
     before = {key: tensor.clone() for key, tensor in learner.model.state_dict().items()}
     parameter = dict(learner.model.named_parameters())[name]
     handle = parameter.register_hook(lambda gradient: gradient * value)
-    record = learner.update(make_batch(), 1e-3)
+    record = learner.update(make_batch(), 1e-3, 1)
     handle.remove()
     after = learner.model.state_dict()
     assert all(torch.equal(after[key], tensor) for key, tensor in before.items())
@@ -235,12 +236,12 @@ def test_an_overflow_in_one_matrix_skips_the_whole_step(name, value):
     assert learner.scaler.get_scale() == 65536 / 2
     # The history can hold it, although JSON knows no infinity.
     assert json.loads(json.dumps(record, allow_nan=False))["loss"] == record["loss"]
-    assert learner.update(make_batch(), 1e-3)["skipped"] is False
+    assert learner.update(make_batch(), 1e-3, 1)["skipped"] is False
 
 
 def test_bfloat16_autocast_trains_with_weights_in_float32():
     learner = make_learner(Compute("cpu", "bfloat16", False, "测试用"))
-    losses = [learner.update(make_batch(), 3e-3)["loss"] for _ in range(20)]
+    losses = [learner.update(make_batch(), 3e-3, 1)["loss"] for _ in range(20)]
     assert losses[-1] < losses[0] - 0.3
     assert all(tensor.dtype == torch.float32 for tensor in learner.model.state_dict().values())
 
@@ -289,7 +290,7 @@ def test_weight_decay_shrinks_matrices_and_nothing_else(kind):
 
 def test_the_learning_rate_reaches_every_group():
     learner = make_learner()
-    learner.update(make_batch(), 0.0123)
+    learner.update(make_batch(), 0.0123, 1)
     groups = [group for item in learner.optimizers.values() for group in item.param_groups]
     assert len(groups) == 3
     assert {group["lr"] for group in groups} == {0.0123}
@@ -325,6 +326,19 @@ def test_a_later_cycle_repeats_the_form_from_its_start():
     assert again == rates(first, config, 100)
 
 
+def test_cosine_falls_to_a_tenth_and_linear_to_zero():
+    settings = {"learning_rate": 1.0, "warmup_steps": 10}
+    cycle = Cycle(0).with_end(110, 0.2)
+    cosine = rates(cycle, TrainConfig(schedule="cosine", **settings), 110)
+    linear = rates(cycle, TrainConfig(schedule="linear", **settings), 110)
+    constant = rates(cycle, TrainConfig(schedule="constant", **settings), 110)
+    assert cosine[:9] == linear[:9] == constant[:9] == pytest.approx([k / 10 for k in range(1, 10)])
+    assert cosine[9] == linear[9] == constant[9] == constant[-1] == 1.0
+    expected = [0.1 + 0.45 * (1 + math.cos(math.pi * k / 101)) for k in range(101)]
+    assert cosine[9:] == pytest.approx(expected)
+    assert linear[9:] == pytest.approx([1 - k / 101 for k in range(101)])
+
+
 def test_an_open_cycle_holds_until_the_clock_ends_it():
     config = TrainConfig(learning_rate=1.0, warmup_steps=5)
     assert rates(Cycle(0), config, 1000)[5:] == [1.0] * 995
@@ -344,11 +358,14 @@ def test_an_open_cycle_holds_until_the_clock_ends_it():
     warmup=st.integers(0, 600),
     by_clock=st.booleans(),
     since=st.integers(0, 1000),
+    schedule=st.sampled_from(SCHEDULES),
 )
 def test_no_rate_is_negative_none_above_the_peak_and_the_last_above_zero(
-    start, length, share, warmup, by_clock, since
+    start, length, share, warmup, by_clock, since, schedule
 ):
-    config = TrainConfig(learning_rate=1e-3, warmup_steps=warmup, cooldown_share=share)
+    config = TrainConfig(
+        learning_rate=1e-3, warmup_steps=warmup, cooldown_share=share, schedule=schedule
+    )
     cycle = Cycle(start)
     if by_clock:
         stop = start + length
@@ -376,7 +393,7 @@ def test_no_rate_is_negative_none_above_the_peak_and_the_last_above_zero(
         {"batch_size": 0},
         {"accumulation": 0},
         {"batch_size": 8, "accumulation": 3},
-        {"optimizer": "sgd"},
+        {"optimizer": "adam"},
         {"learning_rate": 0.0},
         {"learning_rate": math.nan},
         {"learning_rate": math.inf},
@@ -505,7 +522,7 @@ def test_minutes_without_an_end_are_refused(minutes):
 
 def test_a_ledger_that_lost_its_settings_is_refused(tmp_path):
     """Compared only by the keys that it still has, it would agree with everything."""
-    ledger = Ledger(tmp_path, config={}, model={}, data={})
+    ledger = Ledger(tmp_path, "run", config={}, model={}, data={})
     with pytest.raises(InputError, match="config.seed"):
         ledger.refuse_other(config=TrainConfig().as_dict())
 
@@ -513,7 +530,7 @@ def test_a_ledger_that_lost_its_settings_is_refused(tmp_path):
 def test_bfloat16_of_an_a100_is_not_emulated_on_a_t4(tmp_path, monkeypatch):
     a100 = Compute("cuda", "bfloat16", False, "A100")
     t4 = Compute("cuda", "float16", True, "T4")
-    ledger = Ledger(tmp_path, config={}, model={}, data={})
+    ledger = Ledger(tmp_path, "run", config={}, model={}, data={})
     monkeypatch.setattr(opening, "choose_compute", lambda measure=False: a100)
     assert opening.decide_compute(ledger, None, 0) == a100
     monkeypatch.setattr(opening, "choose_compute", lambda measure=False: t4)

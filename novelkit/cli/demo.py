@@ -197,7 +197,7 @@ def _compare(output: Output, data: Path, model: float) -> dict[str, float]:
 def _continue(output: Output, data: Path, model: Path, target: Path, seed: int) -> dict[str, Any]:
     """Stream a continuation of the test chapter's beginning and say how much of it is copied."""
     from novelkit.copying import find_copies
-    from novelkit.model import load_model
+    from novelkit.model import open_model
     from novelkit.sampling import SamplingConfig, generate
     from novelkit.tokenizing import load_tokenizer
 
@@ -205,7 +205,7 @@ def _continue(output: Output, data: Path, model: Path, target: Path, seed: int) 
     config = SamplingConfig(length=CONTINUATION_CHARACTERS, seed=seed)
     output.say(f"  开头（模型训练时没见过）：\n{prompt}\n  续写：\n", end="")
     text = ""
-    for piece in generate(load_model(model), load_tokenizer(model), prompt, config):
+    for piece in generate(open_model(model).model, load_tokenizer(model), prompt, config):
         text += piece.text
         output.say(piece.text, end="")
     output.say()

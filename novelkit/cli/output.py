@@ -27,17 +27,20 @@ class Output:
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
+        # Of several processes of one training the first one speaks for all.
+        self.silent = int(os.environ.get("RANK", "0")) > 0
 
     @property
     def stream(self) -> TextIO:
         return sys.stderr if self.as_json else sys.stdout
 
     def say(self, text: str = "", end: str = "\n") -> None:
-        print(text, end=end, file=self.stream, flush=True)
+        if not self.silent:
+            print(text, end=end, file=self.stream, flush=True)
 
     def result(self, value: dict[str, Any]) -> None:
         """Print the machine-readable result, if it was asked for."""
-        if self.as_json:
+        if self.as_json and not self.silent:
             print(json.dumps(value, ensure_ascii=False, default=str), flush=True)
 
     def bar(self, description: str, total: float | None = None, **options: Any) -> tqdm:

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from novelkit.model import load_model
+    from novelkit.model import open_model
     from novelkit.sampling import SamplingConfig, generate
     from novelkit.tokenizing import load_tokenizer
 
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
         seed=options.seed,
     )
     tokenizer = load_tokenizer(options.model)
-    pieces = generate(load_model(options.model), tokenizer, options.prompt, config)
+    pieces = generate(open_model(options.model).model, tokenizer, options.prompt, config)
     began = time.monotonic()
     text, tokens, code = "", 0, 0
     try:

@@ -4,21 +4,23 @@ A folder written here loads with `AutoModelForCausalLM`, and one of `transformer
 it computes the same GPT-2. Nothing is loaded that would silently compute something else.
 """
 
+import copy
 import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from novelkit import layouts
 from novelkit.errors import InputError
+from novelkit.model.causal import CausalLM
 from novelkit.model.gpt2 import GPT2, ModelConfig
-
-WEIGHTS = "model.safetensors"
+from novelkit.model.interface import LanguageModel
+from novelkit.model.lora import has_lora, merge_lora
+from novelkit.model.weights import WEIGHTS, read_weights
 
 # What GPT-2 variants change in the computation without changing a weight's shape.
 _FIXED = {
@@ -63,8 +65,25 @@ def state_for_transformers(model: GPT2) -> dict[str, Tensor]:
     }
 
 
-def save_model(model: GPT2, folder: Path, special_tokens: dict[str, int] | None = None) -> None:
-    """Write `model.safetensors`, `config.json` and `generation_config.json` into `folder`."""
+def save_model(
+    model: LanguageModel, folder: Path, special_tokens: dict[str, int] | None = None
+) -> None:
+    """Write `model.safetensors`, `config.json` and `generation_config.json` into `folder`.
+
+    A model with LoRA adapters is written with them folded in, and stays as it is.
+    """
+    if has_lora(model):
+        model = copy.deepcopy(model)
+        merge_lora(model)
+    if isinstance(model, CausalLM):
+        model.save(folder, special_tokens)
+    elif isinstance(model, GPT2):
+        _save_gpt2(model, folder, special_tokens)
+    else:
+        raise TypeError(f"neither GPT2 nor CausalLM: {type(model).__name__}")
+
+
+def _save_gpt2(model: GPT2, folder: Path, special_tokens: dict[str, int] | None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     config, special = model.config, special_tokens or {}
     with layouts.replacing(folder / WEIGHTS) as temporary:
@@ -103,25 +122,59 @@ def load_model(folder: Path, device: str = "cpu") -> GPT2:
     Raises `InputError` for a missing, damaged or foreign model.
     """
     folder = Path(folder)
-    for name in ("config.json", WEIGHTS):
-        if not (folder / name).is_file():
-            raise InputError(
-                f"{folder} 不是模型文件夹：缺少 {name}，请检查路径，或重新训练、重新复制一份。"
-            )
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        state = load_file(folder / WEIGHTS)
-    except (ValueError, OSError, SafetensorError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(
-            f"{folder} 里的模型文件已损坏（{reason}）：请重新训练，或重新复制一份。"
-        ) from error
+    config, state = read_config(folder), read_weights(folder)
     _check_hash(folder)
     if not all(torch.isfinite(tensor).all() for tensor in state.values()):
         raise InputError(f"{folder} 的权重里有 NaN 或无穷：请重新训练，或重新复制一份。")
-    model = GPT2(_read_config(config, folder))
+    model = GPT2(_read_sizes(config, folder))
     load_transformers_state(model, state, folder)
     return model.to(device).eval()
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The `config.json` of a model folder; raises `InputError` if there is none to read."""
+    path = folder / "config.json"
+    if not path.is_file():
+        _refuse_relatives(folder)
+        raise InputError(
+            f"{folder} 不是模型文件夹：缺少 config.json，请检查路径，或重新训练、重新复制一份。"
+        )
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{folder} 里的 config.json 已损坏（{reason}）：请重新训练，或重新复制一份。"
+        ) from error
+    if not isinstance(config, dict) or not config.get("model_type"):
+        raise InputError(
+            f"{folder} 的 config.json 没有说是哪种模型（model_type）：请换一个模型文件夹。"
+        )
+    return config
+
+
+def _refuse_relatives(folder: Path) -> None:
+    """Raise `InputError` for folders that are near to a model, with where the model is."""
+    if (folder / layouts.MODEL_FOLDER / "config.json").is_file():
+        raise InputError(
+            f"{folder} 是训练的文件夹，模型在它里面：请改用 {folder / layouts.MODEL_FOLDER}。"
+        )
+    if (folder / "adapter_config.json").is_file():
+        raise InputError(
+            f"{folder} 只是一个 LoRA 适配器，缺少 config.json 和原来的模型："
+            "请先用 peft 把它合并进原模型，再给出合并后的文件夹。"
+        )
+
+
+def computes_our_gpt2(config: dict[str, Any]) -> bool:
+    """Whether a `config.json` describes a model that `GPT2` computes exactly."""
+    n_embd = config.get("n_embd")
+    return (
+        config.get("model_type") == "gpt2"
+        and all(config.get(name, value) == value for name, value in _FIXED.items())
+        and config.get("n_inner") in (None, 4 * n_embd if isinstance(n_embd, int) else None)
+        and config.get("tie_word_embeddings", True)
+    )
 
 
 def weights_sha256(folder: Path) -> str:
@@ -141,10 +194,10 @@ def _check_hash(folder: Path) -> None:
         )
 
 
-def _read_config(config: Any, folder: Path) -> ModelConfig:
+def _read_sizes(config: dict[str, Any], folder: Path) -> ModelConfig:
     """A `config.json` of `transformers` as ours; refuses what would compute something else."""
-    if not isinstance(config, dict) or config.get("model_type") != "gpt2":
-        kind = config.get("model_type") if isinstance(config, dict) else None
+    if config["model_type"] != "gpt2":
+        kind = config["model_type"]
         raise InputError(f"{folder} 不是 GPT-2（model_type 是 {kind}）：请换一个模型文件夹。")
     for name, value in _FIXED.items():
         if config.get(name, value) != value:

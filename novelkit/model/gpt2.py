@@ -14,13 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from novelkit.errors import InputError
+from novelkit.model.interface import LanguageModel, Sizes
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(Sizes):
     """The size of a model. GPT-2's own is n_ctx 1024, n_layer 12, n_head 12, n_embd 768."""
 
-    vocab_size: int
     n_ctx: int = 256
     n_layer: int = 4
     n_head: int = 4
@@ -135,8 +135,10 @@ class Block(nn.Module):
         return x + self.dropout(self.contract(hidden))
 
 
-class GPT2(nn.Module):
+class GPT2(LanguageModel):
     """Token ids (B, T) to next-token logits (B, T, vocab_size)."""
+
+    config: ModelConfig
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -178,16 +180,7 @@ class GPT2(nn.Module):
         # The head is the token embedding again (tied): similar tokens get similar scores.
         return self.norm(x) @ self.token_embedding.weight.T
 
-    def loss(self, ids: Tensor, targets: Tensor) -> Tensor:
-        """Sum of the cross entropy in nats over all targets that are not -100."""
-        logits = self(ids).float()
-        return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
 
-    def count_parameters(self) -> int:
-        """The number of weights, the tied head counted once."""
-        return sum(parameter.numel() for parameter in self.parameters())
-
-
-def describe(model: GPT2) -> dict[str, float]:
+def describe(model: LanguageModel) -> dict[str, float]:
     """Sizes that a run records: the configuration and the number of parameters."""
     return {**asdict(model.config), "parameters": model.count_parameters()}

@@ -1,7 +1,7 @@
 """The loss of a run, to be read against the anchors of its corpus.
 
-Every step is a point and nothing is averaged away: a smooth line lies over the points. Reference
-lines carry their names at the right edge, and a new session is marked where it began.
+Every step is a point and nothing is averaged away: a smooth line and the spread lie over them.
+Reference lines carry their names at the right edge, and a new session is marked where it began.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,10 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from novelkit.plots.fonts import label, use_chinese_font
-from novelkit.scores import ANCHOR_NAMES, running_median
+from novelkit.scores import ANCHOR_NAMES
 
 # About the height of a label in a plot that reaches up to ln V.
 CLOSE_NATS = 0.25
+# Points of the smooth line.
+SMOOTH_PLACES = 400
 
 
 def plot_loss(history: Sequence[dict[str, Any]], data: dict[str, Any], title: str = "") -> Figure:
@@ -26,8 +28,7 @@ def plot_loss(history: Sequence[dict[str, Any]], data: dict[str, Any], title: st
     ratio = data["tokens_per_character"]
     steps = np.array([record["step"] for record in history])
     loss = np.array([record["loss"] for record in history]) * ratio["train"]
-    axes.plot(steps, loss, ".", color="tab:blue", alpha=0.25, markersize=4)
-    axes.plot(steps, running_median(loss), color="tab:blue", label=label("训练", "training"))
+    _plot_training(axes, steps, loss)
     evaluated = [record for record in history if "validation_loss" in record]
     if evaluated:
         _plot_validation(axes, evaluated, ratio["validation"])
@@ -45,6 +46,21 @@ def plot_loss(history: Sequence[dict[str, Any]], data: dict[str, Any], title: st
     bits.set_ylabel(label("比特／字", "bits per character"))
     axes.spines["top"].set_visible(False)
     return figure
+
+
+def _plot_training(axes: Axes, steps: np.ndarray, loss: np.ndarray) -> None:
+    """Every step as a point, and the median and the middle 80 % of its neighbours over them."""
+    axes.plot(steps, loss, ".", color="tab:blue", alpha=0.25, markersize=4)
+    half = max(5, len(loss) // 20) // 2
+    # As many places as the figure can show: a live plot of a long run must stay quick.
+    places = np.unique(np.linspace(0, len(loss) - 1, SMOOTH_PLACES).round().astype(int))
+    near = [loss[max(0, place - half) : place + half + 1] for place in places]
+    low, middle, high = np.transpose([np.quantile(part, (0.1, 0.5, 0.9)) for part in near])
+    axes.plot(steps[places], middle, color="tab:blue", label=label("训练", "training"))
+    spread = label("训练各步的中间 80%", "middle 80% of training steps")
+    axes.fill_between(
+        steps[places], low, high, color="tab:blue", alpha=0.15, linewidth=0, label=spread
+    )
 
 
 def _plot_validation(axes: Axes, evaluated: Sequence[dict[str, Any]], ratio: float) -> None:

@@ -8,12 +8,16 @@ from novelkit.training.data import evaluate
 from novelkit.training.export import Scores
 from novelkit.training.history import read_history, without_clock
 from novelkit.training.loop import TrainResult, train
+from novelkit.training.progress import TrainingBar
+from novelkit.training.run import Hooks
 
 __all__ = [
     "Budget",
+    "Hooks",
     "Scores",
     "TrainConfig",
     "TrainResult",
+    "TrainingBar",
     "evaluate",
     "read_history",
     "train",

@@ -6,7 +6,8 @@ from typing import Any
 
 from novelkit.errors import InputError
 
-OPTIMIZERS = ("muon", "adamw")
+OPTIMIZERS = ("muon", "adamw", "sgd", "lamb", "adafactor")
+SCHEDULES = ("wsd", "cosine", "linear", "constant")
 
 
 @dataclass(frozen=True)
@@ -14,21 +15,32 @@ class TrainConfig:
     """Settings that decide the result; a resumed run with other ones is refused."""
 
     seed: int = 0
-    # Sequences a step; its n_ctx-fold is the number of tokens that one update averages over.
+    # Sequences a step, over all processes; its n_ctx-fold is the number of tokens that one update
+    # averages over.
     batch_size: int = 16
-    # Parts in which a step's batch passes through memory; changes no result but rounding.
+    # Parts at least in which a process passes its share of the batch through memory; more where
+    # memory asks for it. Changes no result but rounding (and the dice of dropout).
     accumulation: int = 1
-    # Muon for the hidden matrices, AdamW for embeddings, norms and biases; or AdamW for all.
+    # Muon for the hidden matrices, AdamW for embeddings, norms and biases; the others take all.
     optimizer: str = "muon"
     learning_rate: float = 1e-3
+    # Decoupled from the gradient (arXiv:1711.05101), on matrices only; L1 pulls by a constant
+    # amount where L2 pulls in proportion.
     weight_decay: float = 0.1
+    l1_penalty: float = 0.0
     beta1: float = 0.9
     # Shorter than PyTorch's 0.999: a run of hundreds of steps must not average over all of them.
     beta2: float = 0.95
+    # The learning rate's form (see `schedule`); all but wsd and constant need a known last step.
+    schedule: str = "wsd"
     warmup_steps: int = 20
-    # The last part of a cycle, in which the learning rate falls to zero.
+    # The last part of a wsd cycle, in which the learning rate falls to zero.
     cooldown_share: float = 0.2
     gradient_clip: float = 1.0
+    # Share of the target's probability that is spread evenly over the vocabulary.
+    label_smoothing: float = 0.0
+    # Memory of the moving average of the weights that is evaluated and exported; 0 is off.
+    ema_decay: float = 0.0
     evaluate_every: int = 50
     # At most this many blocks, evenly spaced, in an evaluation on the way; the end takes all.
     evaluation_blocks: int = 64
@@ -45,15 +57,17 @@ class TrainConfig:
         for name in ("learning_rate", "gradient_clip", "checkpoint_minutes"):
             value = getattr(self, name)
             _require(0 < value < math.inf, name, value, "必须大于 0，而且是有限的数")
-        for name in ("warmup_steps", "patience", "weight_decay", "seed"):
+        for name in ("warmup_steps", "patience", "weight_decay", "l1_penalty", "seed"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "不能是负数")
-        for name in ("beta1", "beta2", "cooldown_share"):
+        for name in ("beta1", "beta2", "cooldown_share", "label_smoothing", "ema_decay"):
             _require(0 <= getattr(self, name) < 1, name, getattr(self, name), "必须在 [0, 1) 之间")
         divides = self.batch_size % self.accumulation == 0
         _require(
             divides, "accumulation", self.accumulation, f"必须整除 batch_size {self.batch_size}"
         )
-        _require(self.optimizer in OPTIMIZERS, "optimizer", self.optimizer, "可选 muon、adamw")
+        for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            value = getattr(self, name)
+            _require(value in known, name, value, f"可选 {'、'.join(known)}")
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

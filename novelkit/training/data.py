@@ -11,9 +11,11 @@ import torch
 
 from novelkit import layouts, scores
 from novelkit.errors import InputError
-from novelkit.model import GPT2, ModelConfig
+from novelkit.model import LanguageModel, Start, start_from
+from novelkit.model.interface import Sizes
 from novelkit.tokenizing.blocks import IGNORED, Blocks, read_tokens
-from novelkit.tokenizing.loading import load_tokenizer, tokenizer_sha256
+from novelkit.tokenizing.loading import load_tokenizer
+from novelkit.training.processes import Processes
 
 EVALUATION_BATCH = 16
 
@@ -54,7 +56,7 @@ class TrainingData:
         part = self.header["splits"][split]
         return scores.bits_per_character(loss, part["tokens"], part["characters"])
 
-    def check(self, config: ModelConfig) -> None:
+    def check(self, config: Sizes) -> None:
         """Raise `InputError` where model and data do not fit each other."""
         if config.vocab_size != self.header["vocabulary"]:
             raise InputError(
@@ -65,14 +67,10 @@ class TrainingData:
             self._check_file(split)
             Blocks(self.tokens(split), config.n_ctx)  # raises if it cannot fill one block
 
-    def check_tokenizer(self, model: Path) -> None:
-        """Raise `InputError` if a model folder's own tokenizer numbers its tokens otherwise."""
-        own = tokenizer_sha256(load_tokenizer(model))
-        if own != self.header["tokenizer_sha256"]:
-            raise InputError(
-                f"{model} 的 tokenizer 与数据的不同，同一个编号不是同一个字："
-                f"请先用 novelkit prepare --tokenizer {model} 重新准备数据。"
-            )
+    def start_from(self, model: str | Path, **options: Any) -> Start:
+        """A model folder or a model of the Hub, made to read this data (`model.start_from`)."""
+        counts = np.bincount(self.tokens("train"), minlength=self.header["vocabulary"])
+        return start_from(model, load_tokenizer(self.folder), counts=counts, **options)
 
     def _check_file(self, split: str) -> None:
         """Compare a split's file with the header: a run goes on with the same data only."""
@@ -91,28 +89,32 @@ class TrainingData:
 
 @torch.no_grad()
 def evaluate(
-    model: GPT2,
+    model: LanguageModel,
     tokens: np.ndarray,
     maximum_blocks: int | None = None,
     progress: Progress | None = None,
+    processes: Processes | None = None,
 ) -> float:
     """Mean loss in nats per token over evenly spaced blocks, in float32, without dropout.
 
-    `progress(done, total)` counts blocks.
+    `progress(done, total)` counts blocks. Several processes share the blocks.
     """
+    processes = processes or Processes()
     blocks = Blocks(tokens, model.config.n_ctx)
     count = len(blocks) if maximum_blocks is None else min(maximum_blocks, len(blocks))
     chosen = np.linspace(0, len(blocks) - 1, count).round().astype(int).tolist()
-    device = model.token_embedding.weight.device
+    chosen = chosen[processes.rank :: processes.count]
+    device = next(model.parameters()).device
     was_training = model.training
     model.eval()
     total, targets_seen = 0.0, 0
-    for start in range(0, count, EVALUATION_BATCH):
+    for start in range(0, len(chosen), EVALUATION_BATCH):
         inputs, targets = blocks.batch(chosen[start : start + EVALUATION_BATCH])
         loss = model.loss(torch.from_numpy(inputs).to(device), torch.from_numpy(targets).to(device))
         total += loss.item()
         targets_seen += int((targets != IGNORED).sum())
         if progress:
-            progress(min(start + EVALUATION_BATCH, count), count)
+            progress(min(start + EVALUATION_BATCH, len(chosen)), len(chosen))
     model.train(was_training)
-    return total / targets_seen
+    totals = processes.gather([(total, targets_seen)])
+    return sum(total for total, _ in totals) / sum(seen for _, seen in totals)

@@ -1,16 +1,18 @@
 """The model folder of a run: best weights, tokenizer and scores, as other tools open them."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from safetensors.torch import load_file
 
 from novelkit import checkpoint, layouts
-from novelkit.model import GPT2, save_model, weights_sha256
+from novelkit.model import LanguageModel, save_model, weights_sha256
 from novelkit.tokenizing.blocks import Blocks
 from novelkit.tokenizing.loading import load_tokenizer
+from novelkit.training.card import model_card
 from novelkit.training.data import Progress, TrainingData, evaluate
 from novelkit.training.disk import writing_to
+from novelkit.training.history import read_history
+from novelkit.training.run import Run
 
 
 @dataclass(frozen=True)
@@ -23,19 +25,15 @@ class Scores:
     test_bits_per_character: float
 
 
-def export_model(
-    run: Path,
-    data: TrainingData,
-    model: GPT2,
-    best_step: int | None,
-    progress: Progress | None = None,
-) -> Scores:
+def export_model(run: Run, progress: Progress | None = None) -> Scores:
     """Write RUN/model from the best weights, and score them on the whole held-out splits.
 
-    Changes the weights of `model` to the best ones; `progress(done, total)` counts blocks.
+    Changes the weights of the run's model to the best ones; `progress(done, total)` counts blocks.
     """
+    out, data, best_step = run.out, run.data, run.state.best_step
+    model = run.learner.evaluated
     if best_step is not None:
-        best = checkpoint.checkpoint_path(run / layouts.BEST_FOLDER, best_step)
+        best = checkpoint.checkpoint_path(out / layouts.BEST_FOLDER, best_step)
         model.load_state_dict(load_file(best / "model.safetensors"))
     losses = _held_out_losses(data, model, progress)
     scores = Scores(
@@ -44,10 +42,10 @@ def export_model(
         test_loss=losses["test"],
         test_bits_per_character=data.bits_per_character("test", losses["test"]),
     )
-    folder = run / layouts.MODEL_FOLDER
+    folder = out / layouts.MODEL_FOLDER
     tokenizer = load_tokenizer(data.folder)
     special = {"bos_token_id": tokenizer.book, "eos_token_id": tokenizer.end_of_text}
-    with writing_to(run):
+    with writing_to(out):
         # It vouches for the weights, so it goes before they change and comes after them.
         (folder / layouts.MODEL_FILE).unlink(missing_ok=True)
         save_model(model, folder, special)
@@ -64,11 +62,20 @@ def export_model(
                 "scores": vars(scores),
             },
         )
+        card = model_card(
+            "、".join(f"《{novel['title']}》" for novel in data.header["novels"][:3]),
+            data.header,
+            layouts.read_header(out / layouts.RUN_FILE, "novelkit-run"),
+            read_history(out),
+            vars(scores),
+            best_step,
+        )
+        layouts.write_text(folder / layouts.CARD_FILE, card)
     return scores
 
 
 def _held_out_losses(
-    data: TrainingData, model: GPT2, progress: Progress | None
+    data: TrainingData, model: LanguageModel, progress: Progress | None
 ) -> dict[str, float]:
     """Nats per token on validation and test, with one count of blocks over both."""
     splits = {name: data.tokens(name) for name in ("validation", "test")}

@@ -7,7 +7,7 @@ the later line counts. A line torn by a kill has no newline and is passed over.
 import contextlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from novelkit import layouts
 from novelkit.errors import InputError
@@ -22,17 +22,23 @@ CLOCK_FIELDS = ("seconds", "tokens_per_second", "session")
 class HistoryWriter:
     """Appends records; a torn last line of an earlier session is closed first."""
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, writes: bool = True) -> None:
+        """With `writes` off nothing is written: of several processes only one writes."""
+        self._file: TextIO | None = None
+        self._run = run
+        if not writes:
+            return
         path = run / layouts.HISTORY_FILE
         torn = path.exists() and not path.read_bytes().endswith(b"\n") and path.stat().st_size
         with writing_to(run):
             self._file = path.open("a", encoding="utf-8", newline="\n")
-        self._run = run
         if torn:
             self._file.write("\n")
 
     def append(self, record: Record) -> None:
         """Write one line and hand it to the system, so that a kill of Python loses nothing."""
+        if self._file is None:
+            return
         with writing_to(self._run):
             self._file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
             self._file.flush()
@@ -40,7 +46,8 @@ class HistoryWriter:
     def close(self) -> None:
         # `append` has flushed all that counts; a full disk, which it reported, fails here again.
         with contextlib.suppress(OSError):
-            self._file.close()
+            if self._file:
+                self._file.close()
 
 
 def read_history(run: Path) -> list[Record]:

@@ -24,11 +24,14 @@ class Ledger:
     """`run.json` in memory; `save` after every change."""
 
     run: Path
+    run_id: str
     config: dict[str, Any]
     model: dict[str, Any]
     data: dict[str, Any]
     decisions: list[dict[str, Any]] = field(default_factory=list)
     sessions: list[dict[str, Any]] = field(default_factory=list)
+    # Of several processes only the main one writes; the others follow the same decisions.
+    writes: bool = True
 
     @classmethod
     def read(cls, run: Path) -> "Ledger":
@@ -41,6 +44,8 @@ class Ledger:
             ) from error
 
     def save(self) -> None:
+        if not self.writes:
+            return
         values = {name: value for name, value in asdict(self).items() if name in _FIELDS}
         with writing_to(self.run):
             layouts.write_json(
@@ -56,6 +61,11 @@ class Ledger:
     def decided(self, kind: str) -> dict[str, Any] | None:
         """The latest choice of this kind."""
         return next((item for item in reversed(self.decisions) if item["kind"] == kind), None)
+
+    def value_at(self, kind: str, step: int, default: Any = None) -> Any:
+        """What holds for `step`: the latest choice of this kind that was made before it."""
+        made = [item for item in self.decisions if item["kind"] == kind and item["step"] < step]
+        return made[-1]["value"] if made else default
 
     def cycle_at(self, step: int) -> Cycle | None:
         """The latest cycle that has begun by `step`: a resume may go back behind a later one."""
@@ -98,4 +108,4 @@ class Ledger:
             )
 
 
-_FIELDS = ("config", "model", "data", "decisions", "sessions")
+_FIELDS = ("run_id", "config", "model", "data", "decisions", "sessions")

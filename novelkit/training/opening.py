@@ -4,21 +4,25 @@ What is refused here would otherwise be the learner's worst evening: training th
 again from scratch, or goes on with other data than it began with.
 """
 
+import uuid
 from pathlib import Path
 
 from novelkit import checkpoint, layouts
 from novelkit.environment import Compute, choose_compute
 from novelkit.errors import InputError
-from novelkit.model import GPT2, describe
+from novelkit.model import GPT2, LanguageModel, describe
+from novelkit.model.sizes import MemorySettings, propose_micro_batch, show_bytes
 from novelkit.training.config import TrainConfig
 from novelkit.training.data import TrainingData
 from novelkit.training.history import read_history
 from novelkit.training.ledger import Ledger
+from novelkit.training.memory import available_memory
+from novelkit.training.processes import Processes
 from novelkit.training.state import State
 
 
 def open_ledger(
-    out: Path, config: TrainConfig, model: GPT2, data: TrainingData, resume: bool
+    out: Path, config: TrainConfig, model: LanguageModel, data: TrainingData, resume: bool
 ) -> Ledger:
     """The ledger of `out`, new or old; raises `InputError` for a run that may not go on."""
     settings, size, identity = config.as_dict(), describe(model), data.identity
@@ -26,7 +30,7 @@ def open_ledger(
         raise InputError(f"{out} 是一个文件，不是文件夹：请换一个 --out。")
     if not (out / layouts.RUN_FILE).exists():
         _refuse_leftovers(out)
-        return Ledger(out, settings, size, identity)
+        return Ledger(out, uuid.uuid4().hex, settings, size, identity)
     if not resume:
         raise InputError(f"{out} 里已经有一次训练：继续它请加 --resume，重新开始请换一个文件夹。")
     ledger = Ledger.read(out)
@@ -65,12 +69,12 @@ def find_checkpoint(out: Path, checkpoint_steps: int) -> tuple[Path | None, list
     return folder, [f"跳过检查点 {problem}" for problem in damaged]
 
 
-def forget_damaged_best(out: Path, state: State) -> list[str]:
+def forget_damaged_best(out: Path, state: State, processes: Processes) -> list[str]:
     """Drop best weights that are damaged from `state`, and say so in a Chinese line."""
     if state.best_step is None:
         return []
     best = checkpoint.checkpoint_path(out / layouts.BEST_FOLDER, state.best_step)
-    problem = checkpoint.damage(best)
+    problem = processes.from_main(lambda: checkpoint.damage(best))
     if problem is None:
         return []
     state.best_step = state.best_loss = None
@@ -89,3 +93,31 @@ def decide_compute(ledger: Ledger, wanted: Compute | None, step: int) -> Compute
     value = {name: getattr(found, name) for name in ("device", "dtype", "use_grad_scaler")}
     ledger.decide(step, "compute", value, found.reason)
     return found
+
+
+def decide_parts(
+    ledger: Ledger, model: LanguageModel, config: TrainConfig, compute: Compute, rows: slice
+) -> None:
+    """Let a new run take its rows of a batch in as many parts as its memory asks for.
+
+    By a formula, with a margin: a step that runs out of memory all the same takes smaller parts.
+    """
+    memory = available_memory(compute.device)
+    if ledger.sessions or memory is None or not isinstance(model, GPT2):
+        return
+    count = rows.stop - rows.start
+    settings = MemorySettings(
+        dtype=compute.dtype,
+        optimizer=config.optimizer,
+        device=compute.device,
+        average=bool(config.ema_decay),
+    )
+    try:
+        micro_batch = propose_micro_batch(model.config, count, memory, settings)
+    except InputError:
+        micro_batch = 1  # the formula may be too careful
+    parts = count // micro_batch
+    if parts > config.accumulation:
+        found = f"可用的内存是 {show_bytes(memory)}"
+        reason = f"{found}：每步的 {count} 段分 {parts} 次过，每次 {micro_batch} 段"
+        ledger.decide(0, "accumulation", parts, reason)

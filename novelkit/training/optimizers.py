@@ -1,54 +1,97 @@
 """Which optimizer moves which weight, and its state as named tensors.
 
 Weight decay falls on matrices only: it would pull the scale of a norm towards zero and means
-nothing for a bias. Muon (Jordan 2024; `torch.optim.Muon`) takes the matrices of the blocks, whose
-updates it orthogonalises; embeddings, norms and biases stay with AdamW (Loshchilov and Hutter,
-arXiv:1711.05101).
+nothing for a bias. Muon takes the matrices of the blocks and leaves embeddings, norms and biases
+to AdamW (Loshchilov and Hutter, arXiv:1711.05101). SGD and Adafactor are PyTorch's, LAMB (You et
+al. 2019, arXiv:1904.00962) is that of the package `pytorch_optimizer`.
 """
+
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW, Muon, Optimizer
+from torch.nn import Embedding
+from torch.optim import SGD, Adafactor, AdamW, Optimizer
 
+from novelkit.errors import InputError
+from novelkit.model import LanguageModel, embedding_modules
 from novelkit.training.config import TrainConfig
+from novelkit.training.muon import Muon
 
 Named = dict[str, nn.Parameter]
 
 
-def build_optimizers(model: nn.Module, config: TrainConfig) -> dict[str, Optimizer]:
-    """The optimizers of a run by name; together they hold every parameter exactly once."""
-    named = dict(model.named_parameters())
-    hidden = {
-        name: parameter
-        for name, parameter in named.items()
-        if config.optimizer == "muon" and parameter.dim() == 2 and name.startswith("blocks.")
-    }
-    rest = {name: parameter for name, parameter in named.items() if name not in hidden}
-    optimizers: dict[str, Optimizer] = {"adamw": _adamw(rest, config)}
+def build_optimizers(
+    model: LanguageModel, config: TrainConfig, dtype: torch.dtype = torch.float32
+) -> dict[str, Optimizer]:
+    """The optimizers of a run by name; together they hold every trainable parameter once.
+
+    `dtype` is the one that the device computes fast, for Muon's iteration.
+    """
+    named = {name: item for name, item in model.named_parameters() if item.requires_grad}
+    if config.optimizer != "muon":
+        return {config.optimizer: _one_for_all(_groups(named, config), config)}
+    hidden = _hidden_matrices(model, named)
+    rest = {name: item for name, item in named.items() if name not in hidden}
+    optimizers: dict[str, Optimizer] = {"adamw": _adamw(_groups(rest, config), config)}
     if hidden:
-        optimizers["muon"] = Muon(
-            list(hidden.values()),
-            lr=config.learning_rate,
-            weight_decay=config.weight_decay,
-            # Scales an update to the size of AdamW's, so that both take one learning rate.
-            adjust_lr_fn="match_rms_adamw",
-        )
+        settings = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
+        optimizers["muon"] = Muon(hidden.values(), dtype=dtype, **settings)
     return optimizers
 
 
-def _adamw(named: Named, config: TrainConfig) -> AdamW:
+def _hidden_matrices(model: LanguageModel, named: Named) -> Named:
+    """Those that map hidden features to hidden features, which Muon was made for.
+
+    Not a table with a row a token or a position, and not the thin matrices of an adapter.
+    """
+    tables = [*embedding_modules(model), *(m for m in model.modules() if isinstance(m, Embedding))]
+    excluded = {id(parameter) for table in tables for parameter in table.parameters()}
+    return {
+        name: item
+        for name, item in named.items()
+        if item.dim() == 2 and id(item) not in excluded and "lora_" not in name
+    }
+
+
+def _groups(named: Named, config: TrainConfig) -> list[dict[str, Any]]:
     matrices = [parameter for parameter in named.values() if parameter.dim() >= 2]
     others = [parameter for parameter in named.values() if parameter.dim() < 2]
-    return AdamW(
-        [
-            {"params": matrices, "weight_decay": config.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ],
-        lr=config.learning_rate,
-        betas=(config.beta1, config.beta2),
-        # One kernel for all parameters where the device has it.
-        fused=True,
-    )
+    groups = [
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
+
+
+def _one_for_all(groups: list[dict[str, Any]], config: TrainConfig) -> Optimizer:
+    if config.optimizer == "sgd":
+        # Its decay is added to the gradient, which for SGD is the same as the decoupled one.
+        nesterov = config.beta1 > 0
+        return SGD(groups, lr=config.learning_rate, momentum=config.beta1, nesterov=nesterov)
+    if config.optimizer == "adafactor":
+        return Adafactor(groups, lr=config.learning_rate)
+    if config.optimizer == "lamb":
+        return _lamb(groups, config)
+    return _adamw(groups, config)
+
+
+def _adamw(groups: list[dict[str, Any]], config: TrainConfig) -> AdamW:
+    betas = (config.beta1, config.beta2)
+    # fused: one kernel for all parameters.
+    return AdamW(groups, lr=config.learning_rate, betas=betas, fused=True)
+
+
+def _lamb(groups: list[dict[str, Any]], config: TrainConfig) -> Optimizer:
+    try:
+        from pytorch_optimizer import Lamb
+    except ImportError as error:
+        raise InputError(
+            "LAMB 来自 pytorch_optimizer，这台机器上没有："
+            "请先 pip install pytorch-optimizer，或换一个优化器。"
+        ) from error
+    return Lamb(groups, lr=config.learning_rate, betas=(config.beta1, config.beta2))
 
 
 def set_learning_rate(optimizers: dict[str, Optimizer], learning_rate: float) -> None:
@@ -58,6 +101,20 @@ def set_learning_rate(optimizers: dict[str, Optimizer], learning_rate: float) ->
             group["lr"] = learning_rate
 
 
+@torch.no_grad()
+def shrink(optimizers: dict[str, Optimizer], amount: float) -> None:
+    """Move the entries of all matrices towards zero by `amount`, and not beyond: L1's pull.
+
+    The proximal step of an L1 penalty (Duchi and Singer 2009), decoupled from the gradient as
+    weight decay is.
+    """
+    for optimizer in optimizers.values():
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                if parameter.dim() >= 2:
+                    parameter.copy_(nn.functional.softshrink(parameter, amount))
+
+
 def _parameter_names(model: nn.Module, optimizer: Optimizer) -> list[str]:
     """The names of an optimizer's parameters, in the order of its `state_dict`."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
@@ -65,14 +122,21 @@ def _parameter_names(model: nn.Module, optimizer: Optimizer) -> list[str]:
 
 
 def state_tensors(model: nn.Module, optimizers: dict[str, Optimizer]) -> dict[str, Tensor]:
-    """The state of all optimizers as `optimizer/parameter/key` -> tensor, for safetensors."""
+    """The state of all optimizers as `optimizer/parameter/key` -> tensor, for safetensors.
+
+    Some optimizers count their steps once a group: `optimizer/#group/step`.
+    """
     tensors = {}
     for kind, optimizer in optimizers.items():
         names = _parameter_names(model, optimizer)
         for index, state in optimizer.state_dict()["state"].items():
             for key, value in state.items():
                 tensor = value if isinstance(value, Tensor) else torch.tensor(value)
-                tensors[f"{kind}/{names[index]}/{key}"] = tensor.detach().cpu().contiguous()
+                # A copy: optimizers may keep several values in one storage.
+                tensors[f"{kind}/{names[index]}/{key}"] = tensor.detach().cpu().clone()
+        for number, group in enumerate(optimizer.param_groups):
+            if "step" in group:
+                tensors[f"{kind}/#{number}/step"] = torch.tensor(group["step"])
     return tensors
 
 
@@ -83,8 +147,17 @@ def load_state_tensors(
     for kind, optimizer in optimizers.items():
         indices = {name: i for i, name in enumerate(_parameter_names(model, optimizer))}
         state: dict[int, dict[str, Tensor]] = {}
-        for path, tensor in tensors.items():
-            owner, name, key = path.split("/")
-            if owner == kind:
+        groups = optimizer.state_dict()["param_groups"]
+        for name, key, tensor in _owned(kind, tensors):
+            if name.startswith("#"):
+                groups[int(name[1:])][key] = tensor.item()
+            else:
                 state.setdefault(indices[name], {})[key] = tensor
-        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+        optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _owned(kind: str, tensors: dict[str, Tensor]) -> Iterator[tuple[str, str, Tensor]]:
+    for path, tensor in tensors.items():
+        owner, name, key = path.split("/")
+        if owner == kind:
+            yield name, key, tensor

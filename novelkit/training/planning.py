@@ -6,6 +6,7 @@ or from a validation loss that no longer improves.
 
 from dataclasses import replace
 
+from novelkit.errors import InputError
 from novelkit.training.config import Budget, TrainConfig
 from novelkit.training.ledger import Ledger
 from novelkit.training.schedule import Cycle, learning_rate
@@ -27,6 +28,11 @@ class Plan:
         self.config, self.ledger, self.state = config, ledger, state
         self.minutes, self.max_steps = budget.minutes, budget.max_steps
         self._first_step = state.step
+        if self.minutes is not None and config.schedule in ("cosine", "linear"):
+            raise InputError(
+                f"{config.schedule} 要先知道总步数才能安排学习率，不能按分钟训练："
+                "请改用 --max-steps，或用 wsd。"
+            )
         cycle = ledger.cycle_at(state.step)
         if self.max_steps is None and self.minutes is None:
             self._plan_without_budget(cycle, default_steps)
@@ -52,7 +58,9 @@ class Plan:
             self._decide_cycle(Cycle(step), end, "新的一轮")
         elif end is not None and end != cycle.end and not self._clock_decided(cycle, end):
             # Before the cooldown the end can still move; after it a new cycle warms up again.
+            # (cosine and linear bend from the first step on).
             stable = cycle.cooldown_start is None or step <= cycle.cooldown_start
+            stable = stable and self.config.schedule in ("wsd", "constant")
             self._decide_cycle(cycle if stable else Cycle(step), end, "步数改变")
         elif self.minutes is not None and (step == cycle.end or self.out_of_patience):
             self._decide_cycle(Cycle(step), end, "新的一轮")
@@ -93,6 +101,15 @@ class Plan:
     def learning_rate(self, step: int) -> float:
         """The learning rate of a step of this cycle."""
         return learning_rate(step, self.cycle, self.config)
+
+    def seconds_left(self, step: int, seconds_per_step: float) -> float | None:
+        """An estimate of how long steps from `step` on will take; None if nobody knows."""
+        left = []
+        if self.cycle.end is not None:
+            left.append((self.cycle.end - step + 1) * seconds_per_step)
+        if self.minutes is not None:
+            left.append(self.minutes * 60 - (step - self._first_step) * seconds_per_step)
+        return min(left, default=None)
 
     def watch_the_clock(self, elapsed: float) -> None:
         """Begin the cooldown once only its share of the minutes is left; decided once.

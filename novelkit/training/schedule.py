@@ -1,14 +1,19 @@
-"""The learning rate as a pure function of the step: warm-up, stable, cooldown.
+"""The learning rate as a pure function of the step.
 
-Warmup-stable-decay (Hu et al. 2024, arXiv:2404.06395) needs no end that is known in advance, and
-a run that has cooled down can go on: the next cycle starts from its weights, as in WSD-S (Wen et
-al. 2024, arXiv:2410.05192). The cooldown's form is 1 - sqrt (Hägele et al. 2024, 2405.18392).
+wsd, the default: warm-up, stable, cooldown (Hu et al. 2024, arXiv:2404.06395). It needs no end
+that is known in advance, and a run that has cooled down can go on: the next cycle starts from its
+weights, as in WSD-S (Wen et al. 2024, arXiv:2410.05192). The cooldown's form is 1 - sqrt (Hägele
+et al. 2024, 2405.18392). cosine falls to a tenth (nanoGPT's form), linear to zero, both over the
+whole cycle after the warm-up; constant stays.
 """
 
 import math
 from dataclasses import asdict, dataclass, replace
 
 from novelkit.training.config import TrainConfig
+
+# Where cosine ends, as a share of the peak.
+COSINE_FLOOR = 0.1
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,20 @@ def learning_rate(step: int, cycle: Cycle, config: TrainConfig) -> float:
     warmup = config.warmup_steps if known is None else min(config.warmup_steps, known)
     if position < warmup:
         return config.learning_rate * position / warmup
-    if cycle.end is None or cycle.cooldown_start is None or step <= cycle.cooldown_start:
+    if config.schedule == "constant" or cycle.end is None:
         return config.learning_rate
+    if config.schedule == "wsd":
+        return config.learning_rate * _cooldown(step, cycle)
+    done = (position - warmup) / (cycle.end - cycle.start - warmup + 1)
+    if config.schedule == "linear":
+        return config.learning_rate * (1 - done)
+    cosine = (1 + math.cos(math.pi * done)) / 2
+    return config.learning_rate * (COSINE_FLOOR + (1 - COSINE_FLOOR) * cosine)
+
+
+def _cooldown(step: int, cycle: Cycle) -> float:
+    """The share of the peak that is left in the last part of a wsd cycle."""
+    if cycle.end is None or cycle.cooldown_start is None or step <= cycle.cooldown_start:
+        return 1.0
     done = (step - cycle.cooldown_start) / (cycle.end - cycle.cooldown_start + 1)
-    return config.learning_rate * (1 - math.sqrt(done))
+    return 1 - math.sqrt(done)

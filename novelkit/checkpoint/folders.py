@@ -3,18 +3,16 @@
 A checkpoint is written into a hidden folder beside its place, every file flushed to the disk, a
 manifest with sizes and sha256 last, and then renamed. Whoever reads takes the newest folder whose
 manifest holds, and is told what was skipped and why. Nothing here knows what the files mean.
-
-Not here yet: a mirror on Google Drive.
 """
 
-import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from novelkit import layouts
+from novelkit.checkpoint.files import fingerprint, flush
+from novelkit.checkpoint.reasons import cause
 
 MANIFEST = "manifest.json"
 _PREFIX = "step-"
@@ -47,14 +45,14 @@ def write_checkpoint(
         temporary.mkdir()
         for name, write in writers.items():
             write(temporary / name)
-            _flush(temporary / name)
-        manifest = {name: _fingerprint(temporary / name) for name in writers}
+            flush(temporary / name)
+        manifest = {name: fingerprint(temporary / name) for name in writers}
         layouts.write_json(temporary / MANIFEST, {"step": step, "files": manifest})
         # A folder cannot be replaced in one call: the same step written again after a resume is
         # the same content, so losing the older one first costs at most one checkpoint.
         shutil.rmtree(target, ignore_errors=True)
         temporary.replace(target)
-        _flush(parent)
+        flush(parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return target
@@ -69,10 +67,14 @@ def damage(folder: Path) -> str | None:
         return f"{folder.name} 没有完整的 {MANIFEST}：写到一半就中断了，或文件损坏"
     if step != checkpoint_step(folder):
         return f"{folder.name} 的 {MANIFEST} 写的是第 {step} 步：文件夹被改过名，或文件损坏"
-    for name, fingerprint in expected.items():
+    for name, known in expected.items():
         if not (folder / name).is_file():
             return f"{folder.name} 缺少 {name}"
-        if _fingerprint(folder / name) != fingerprint:
+        try:
+            found = fingerprint(folder / name)
+        except OSError as error:
+            return f"{folder.name} 里的 {name} 读不了（{cause(error)}）"
+        if found != known:
             return f"{folder.name} 里的 {name} 与记录的大小或 sha256 不符：文件损坏"
     return None
 
@@ -108,24 +110,12 @@ def keep_newest(parent: Path, count: int, newest: int) -> None:
 
 
 def delete(folder: Path) -> None:
-    """Delete a checkpoint; its manifest goes first, so that a kill leaves no half of one."""
-    (folder / MANIFEST).unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
+    """Delete a checkpoint; its manifest goes first, so that a kill leaves no half of one.
 
-
-def _fingerprint(path: Path) -> dict[str, int | str]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"bytes": path.stat().st_size, "sha256": digest}
-
-
-def _flush(path: Path) -> None:
-    """Ask the system to put a file or folder on the disk before we rely on it."""
-    if path.is_dir() and os.name == "nt":
-        return  # Windows cannot open a folder
-    # Windows flushes only what is open for writing.
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    One that cannot be deleted stays whole: a run that has written its checkpoint may go on.
+    """
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        (folder / MANIFEST).unlink(missing_ok=True)
+    except OSError:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
