@@ -138,6 +138,10 @@ Model folder (written by `train`, read by `write`, `AutoModelForCausalLM`, `Auto
                           that training began from
     tokenizer.json, tokenizer_config.json
     README.md             the model card: data, settings, curve and scores
+    copy_filter.npz       hashes of the training text's 13-grams (`copying.NgramFilter`), by which
+                          copying is noticed without that text: arrays counts and remainders, and
+                          {"format": "novelkit-copy-filter", "version": 1, "n", "step",
+                           "characters", "bucket_bits", "remainder_bytes", "sha256"}
     novelkit.json         {"format": "novelkit-model", "version": 1, "novels", "step",
                            "anchors": {"uniform", "unigram", "bigram", "trigram",
                                        "fivegram", "xz"},

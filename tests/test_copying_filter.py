@@ -143,6 +143,7 @@ def test_pieces_of_a_file_make_the_same_filter(tmp_path_factory, training, n, st
         found = NgramFilter.build(path, n, step)
         report = found.copied(training + "aab雪")
     assert np.array_equal(found.fingerprints, expected.fingerprints)
+    assert np.array_equal(found.fingerprints, np.unique(found.fingerprints))
     assert found.characters == expected.characters == len(training)
     assert report == expected.copied(training + "aab雪")
 

@@ -40,6 +40,10 @@ def test_a_model_goes_on_with_the_novel_and_writes(kind, models, data_folder, tm
     history = read_history(tmp_path / "run")
     assert history[-1]["loss"] < history[0]["loss"] - 0.2
     assert found["steps"] == 20
+    prompt = (data_folder / "validation.txt").read_text(encoding="utf-8").strip()[:16]
+    samples = [record["sample"] for record in history if "sample" in record]
+    assert len(samples) == 4 and all(text.startswith(prompt) for text in samples)
+    assert len(set(samples)) > 1 and max(map(len, samples)) > 16
     written = result("write", found["model"], "--prompt", "天亮以前，", "--length", 30)
     assert 0 < len(written["text"]) <= 30  # it may end the book
     # Readable elsewhere: the folder is what `transformers` expects of that architecture.

@@ -64,7 +64,7 @@ def test_a_sample_stands_where_it_was_evaluated(run):
     result, _ = run
     history = read_history(result.run)
     assert [record["step"] for record in history if "sample" in record] == [5, 10, 12]
-    assert history[4]["sample"] == "样本True"
+    assert history[4]["sample"] == "样本False"
 
 
 def test_the_card_says_what_the_model_is_made_of(run, data_folder):

@@ -63,6 +63,7 @@ def test_two_processes_see_the_losses_of_one(runs):
     # The first run of `both` ended at 7 with a cooldown of its own: compare up to there.
     for one, other in zip(alone[:5], both[:5], strict=True):
         assert one.keys() == other.keys()
+        assert one.pop("sample", "") == other.pop("sample", "")
         for name, value in one.items():
             assert other[name] == pytest.approx(value, rel=1e-5), (one["step"], name)
     assert len(both[0]["micro_batch_losses"]) == 2
@@ -81,6 +82,9 @@ def test_a_batch_without_equal_shares_is_refused():
     assert Processes(1, 2).rows(8) == slice(4, 8)
     with pytest.raises(InputError, match="2 个进程"):
         Processes(0, 2).rows(7)
+    assert Processes(0, 2).rows(8, parts=4) == slice(0, 4)
+    with pytest.raises(InputError, match="16 的倍数"):
+        Processes(0, 2).rows(8, parts=8)
 
 
 def test_one_process_needs_no_launcher():

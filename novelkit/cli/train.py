@@ -1,6 +1,7 @@
 """`novelkit train DATA --out RUN`: train a model, or go on with one."""
 
 import argparse
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,11 @@ from novelkit.cli.output import Output, check_writable
 from novelkit.errors import InputError
 
 if TYPE_CHECKING:
+    from novelkit.model import LanguageModel
     from novelkit.training import TrainConfig, TrainResult
 
+# The sample text of each evaluation, in characters: long enough to see what it has learned.
+SAMPLE_PROMPT, SAMPLE_CHARACTERS = 16, 40
 SIZES = ("n_layer", "n_head", "n_embd", "n_ctx", "dropout")
 
 
@@ -188,6 +192,22 @@ STOPPED = {
 }
 
 
+def _sampler(data: Path) -> Callable[["LanguageModel"], str]:
+    """Writes on from the first words of the validation text, always with the same dice."""
+    from novelkit.sampling import SamplingConfig, generate
+    from novelkit.tokenizing import load_tokenizer
+
+    tokenizer = load_tokenizer(data)
+    with (data / "validation.txt").open(encoding="utf-8") as file:
+        prompt = file.read(2 * SAMPLE_PROMPT).strip()[:SAMPLE_PROMPT]
+    config = SamplingConfig(length=SAMPLE_CHARACTERS)
+
+    def sample(model: "LanguageModel") -> str:
+        return prompt + "".join(piece.text for piece in generate(model, tokenizer, prompt, config))
+
+    return sample
+
+
 def train_with_bar(output: Output, **arguments: Any) -> "TrainResult":
     """`training.train` with a progress bar and a summary; arguments and result are its own."""
     from novelkit.training import TrainingBar, train
@@ -197,7 +217,11 @@ def train_with_bar(output: Output, **arguments: Any) -> "TrainResult":
         output.say(f"训练 {minutes:g} 分钟。")
     with TrainingBar(delay=2, disable=output.silent) as bar:
         result = train(
-            **arguments, on_step=bar.on_step, on_score=bar.on_score, on_notice=bar.on_notice
+            **arguments,
+            on_step=bar.on_step,
+            on_score=bar.on_score,
+            on_notice=bar.on_notice,
+            sample=_sampler(arguments["data"]),
         )
     for line in result.skipped:
         output.say(line)

@@ -70,8 +70,8 @@ def compressor_loss(training: str, held_out: str) -> float:
     """Nats per character that xz needs for `held_out` after `training`.
 
     Of UTF-16, in which nearly every character is two bytes: from UTF-8, with three of them to
-    predict, xz makes 9 to 11 % more of Chinese and takes one and a half to twice the time. Presets
-    from 6 to 9 "extreme" differ by less than 0.2 %, since all of them see the whole text.
+    predict, xz makes 9 to 13 % more of Chinese, in twice the time (`tests/benchmarks/scores.py`).
+    Presets from 6 to 9 "extreme" differ by less than 0.2 %: all of them see the whole text.
     """
     refuse_empty(training, held_out)
     with ThreadPoolExecutor(2) as pool:  # xz lets go of Python's lock

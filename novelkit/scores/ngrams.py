@@ -7,7 +7,10 @@ often: what always comes after one same word says little about other places.
 
 The lowest order has no order below it but a uniform guess, and its discounts would be estimated
 from a few thousand kinds alone: Witten-Bell (1991) decides there how much is kept for characters
-that were never seen. `tests/benchmarks/scores.py` measures both choices on 35 novels.
+that were never seen. `tests/benchmarks/scores.py` measures both choices on 35 books and on all of
+them: from bigrams on, Kneser-Ney is lower than Witten-Bell on every text (bigrams by 0.05 to 0.17
+nats per character, trigrams by 0.16 to 0.41), and Witten-Bell under it lower than discounts on 35
+of 36, by up to 0.02.
 
 A count of n-grams is two arrays: grams are numbered in sorted order, and a gram is its history's
 number and its last character, so that orders of any length over any number of characters fit into

@@ -17,7 +17,8 @@ from novelkit.tokenizing.blocks import IGNORED, Blocks, read_tokens
 from novelkit.tokenizing.loading import load_tokenizer
 from novelkit.training.processes import Processes
 
-EVALUATION_BATCH = 16
+# Blocks of so many tokens go through the model together: more would need a training's memory.
+EVALUATION_TOKENS = 4096
 
 Progress = Callable[[int, int], None]
 
@@ -108,13 +109,14 @@ def evaluate(
     was_training = model.training
     model.eval()
     total, targets_seen = 0.0, 0
-    for start in range(0, len(chosen), EVALUATION_BATCH):
-        inputs, targets = blocks.batch(chosen[start : start + EVALUATION_BATCH])
+    together = max(1, EVALUATION_TOKENS // blocks.context)
+    for start in range(0, len(chosen), together):
+        inputs, targets = blocks.batch(chosen[start : start + together])
         loss = model.loss(torch.from_numpy(inputs).to(device), torch.from_numpy(targets).to(device))
         total += loss.item()
         targets_seen += int((targets != IGNORED).sum())
         if progress:
-            progress(min(start + EVALUATION_BATCH, len(chosen)), len(chosen))
+            progress(min(start + together, len(chosen)), len(chosen))
     model.train(was_training)
     totals = processes.gather([(total, targets_seen)])
     return sum(total for total, _ in totals) / sum(seen for _, seen in totals)

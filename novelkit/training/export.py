@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from safetensors.torch import load_file
 
 from novelkit import checkpoint, layouts
+from novelkit.copying import FILTER_FILE, NgramFilter
 from novelkit.model import LanguageModel, save_model, weights_sha256
 from novelkit.tokenizing.blocks import Blocks
 from novelkit.tokenizing.loading import load_tokenizer
@@ -71,6 +72,8 @@ def export_model(run: Run, progress: Progress | None = None) -> Scores:
             best_step,
         )
         layouts.write_text(folder / layouts.CARD_FILE, card)
+        # Copying can be checked wherever the model goes, without the training text.
+        NgramFilter.build(data.folder / "train.txt").save(folder / FILTER_FILE)
     return scores
 
 

@@ -77,13 +77,16 @@ class Processes:
             return module.no_sync()
         return contextlib.nullcontext()
 
-    def rows(self, batch_size: int) -> slice:
-        """This process's share of a batch; raises `InputError` if there are no equal shares."""
+    def rows(self, batch_size: int, parts: int = 1) -> slice:
+        """This process's share of a batch, which it takes in `parts` equal ones.
+
+        Raises `InputError` if there are no equal shares or parts.
+        """
         share, rest = divmod(batch_size, self.count)
-        if rest:
+        if rest or share % parts:
             raise InputError(
-                f"每步 {batch_size} 段文字不能平均分给 {self.count} 个进程："
-                f"请把 batch_size 改成 {self.count} 的倍数。"
+                f"每步 {batch_size} 段文字不能平均分给 {self.count} 个进程、每个再分 {parts} 次："
+                f"请把 batch_size 改成 {self.count * parts} 的倍数。"
             )
         return slice(self.rank * share, (self.rank + 1) * share)
 

@@ -54,7 +54,7 @@ class Hooks:
     on_score: Progress | None = None
     # Chinese lines about what was changed or went wrong while training went on.
     on_notice: OnNotice | None = None
-    # A text by the model as it now is, for the history; it must be the same for the same weights.
+    # A text by the model as it now is, for the history; the same weights must give the same text.
     sample: Sample | None = None
 
 
@@ -76,7 +76,7 @@ class Run:
     def __post_init__(self) -> None:
         on_cpu = self.compute is not None and self.compute.device == "cpu"
         self.processes = find_processes(use_cpu=on_cpu)
-        self.rows = self.processes.rows(self.config.batch_size)
+        self.rows = self.processes.rows(self.config.batch_size, self.config.accumulation)
         self.data = TrainingData.read(self.data_folder)
         seed_everything(self.config.seed)
         model = self._open_model()
@@ -201,7 +201,9 @@ class Run:
             "bits_per_character": self.data.bits_per_character("validation", loss),
         }
         if self.hooks.sample and self.processes.is_main:
-            record["sample"] = self.hooks.sample(model)
+            was_training = model.training
+            record["sample"] = self.hooks.sample(model.eval())
+            model.train(was_training)
         if self.state.best_loss is None or loss < self.state.best_loss:
             self.state.best_step, self.state.best_loss = self.state.step, loss
             self.state.evaluations_without_gain = 0

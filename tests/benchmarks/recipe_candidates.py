@@ -1,0 +1,103 @@
+"""The recipes that the recipe benchmark knows by name."""
+
+from dataclasses import replace
+from typing import Any
+
+from recipe_trials import Recipe
+
+from novelkit.training import TrainConfig
+
+# nanoGPT's recipe for a small character model (config/train_shakespeare_char.py), at our batch and
+# dropout; its learning rate is tuned with as many trials as ours.
+NANOGPT = Recipe(
+    "nanogpt",
+    optimizer="adamw",
+    learning_rate=1e-3,
+    beta2=0.99,
+    schedule="cosine",
+    warmup_share=0.05,
+    warmup_steps=0,
+)
+# What transformers.Trainer does if it is told nothing; a rate for fine-tuning.
+TRAINER = Recipe(
+    "trainer",
+    optimizer="adamw",
+    learning_rate=5e-5,
+    weight_decay=0.0,
+    beta2=0.999,
+    schedule="linear",
+    warmup_steps=0,
+    dropout=0.1,
+)
+OURS = Recipe("novelkit", library=TrainConfig())
+# The plain form of what TrainConfig can say; the candidates change one thing each.
+MUON = Recipe("muon")
+TWO_RATES = MUON.but("muon-emb1e-2", embedding_rate=1e-2)
+LINEAR = TWO_RATES.but("muon-emb1e-2+linear0.5", linear_cooldown=True, cooldown=0.5)
+
+
+def _variants(base: Recipe, changes: dict[str, dict[str, Any]]) -> list[Recipe]:
+    return [base.but(f"{base.name}+{name}", **change) for name, change in changes.items()]
+
+
+_SINGLE = {
+    "lr6e-3": {"learning_rate": 6e-3},
+    "lr1.5e-3": {"learning_rate": 1.5e-3},
+    "qkv": {"split_qkv": True},
+    "momentum": {"momentum_warmup": 100},
+    "wd0": {"weight_decay": 0.0},
+    "wd0.5": {"weight_decay": 0.5},
+    "embwd0": {"embedding_decay": 0.0},
+    "linear0.5": {"linear_cooldown": True, "cooldown": 0.5},
+    "linear0.8": {"linear_cooldown": True, "cooldown": 0.8},
+    "sqrt0.5": {"cooldown": 0.5},
+    "batch8": {"batch_size": 8},
+    "batch32": {"batch_size": 32},
+    "zero": {"zero_outputs": True},
+    "emb0.05": {"embedding_std": 0.05},
+    "emb0.01": {"embedding_std": 0.01},
+    "beta0.99": {"beta2": 0.99},
+    "beta0.8": {"beta1": 0.8},
+    "smooth": {"label_smoothing": 0.05},
+    "ema": {"ema": 0.99},
+    "dropout": {"dropout": 0.1},
+    "embrate3e-2": {"embedding_rate": 3e-2},
+}
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        NANOGPT,
+        *(NANOGPT.but(f"nanogpt-lr{rate:g}", learning_rate=rate) for rate in (5e-4, 2e-3, 3e-3)),
+        TRAINER,
+        OURS,
+        MUON,
+        TWO_RATES,
+        LINEAR,
+        *_variants(MUON, _SINGLE),
+        *_variants(TWO_RATES, _SINGLE),
+        *_variants(LINEAR, _SINGLE),
+        *_variants(LINEAR, {"zero+qkv": {"zero_outputs": True, "split_qkv": True}}),
+    )
+}
+
+
+def ablations(config: TrainConfig) -> dict[str, Recipe]:
+    """Our recipe, and our recipe with one component taken out or put back to the usual."""
+    without = {
+        "the recipe": {},
+        "AdamW for all": {"optimizer": "adamw"},
+        "cosine instead of wsd": {"schedule": "cosine"},
+        "no cooldown": {"schedule": "constant"},
+        "no warm-up": {"warmup_steps": 0},
+        "no weight decay": {"weight_decay": 0.0},
+        "no clipping": {"gradient_clip": 1e9},
+        "AdamW's β2 0.999": {"beta2": 0.999},
+        "half the learning rate": {"learning_rate": config.learning_rate / 2},
+        "twice the learning rate": {"learning_rate": config.learning_rate * 2},
+    }
+    recipes = {
+        name: Recipe(name, library=replace(config, **change)) for name, change in without.items()
+    }
+    recipes["dropout 0.1"] = Recipe("dropout 0.1", library=config, dropout=0.1)
+    return recipes
