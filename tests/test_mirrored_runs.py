@@ -136,5 +136,34 @@ def test_two_runs_in_one_mirror_are_not_guessed_at(go, mirror, tmp_path):
     for seed in (1, 2):
         config = replace(CONFIG, seed=seed)
         go(tmp_path / f"run-{seed}", mirror, config=config, budget=Budget(4), resume=False)
+    # Neither has the settings of a third: that is a new run. Of a second like one, which?
+    assert go(tmp_path / "new", mirror, budget=Budget(4)).resumed_from is None
+    config = replace(CONFIG, seed=2)
+    assert go(tmp_path / "two", mirror, config=config).resumed_from == 4
+    go(tmp_path / "again", mirror, config=config, budget=Budget(4), resume=False)
     with pytest.raises(InputError, match="2 次"):
-        go(tmp_path / "three", mirror)
+        go(tmp_path / "lost", mirror, config=config)
+
+
+def test_copies_that_have_not_arrived_are_no_fresh_start(go, mirror, tmp_path):
+    go(tmp_path / "run", mirror, budget=Budget(4))
+    for manifest in mirror.glob("*/*/mirror.json"):
+        manifest.unlink()
+    with pytest.raises(InputError, match="不完整"):
+        go(tmp_path / "new machine", mirror)
+    assert not (tmp_path / "new machine").exists()
+
+
+def test_copies_that_are_all_damaged_are_no_fresh_start(go, mirror, tmp_path):
+    go(tmp_path / "run", mirror, budget=Budget(4))
+    for weights in mirror.rglob("model.safetensors"):
+        content = bytearray(weights.read_bytes())
+        content[-1] ^= 1
+        weights.write_bytes(content)
+    with pytest.raises(InputError, match="从头"):
+        go(tmp_path / "new machine", mirror)
+
+
+def test_a_mirror_inside_of_the_run_is_refused(go, tmp_path):
+    with pytest.raises(InputError, match="里面"):
+        go(tmp_path / "run", tmp_path / "run" / "mirror")

@@ -54,6 +54,7 @@ def _add_settings(group: Any) -> None:
     group.add_argument("--accumulation", type=int, help="每步分几次过显存，累积梯度后再更新")
     group.add_argument("--optimizer", help="muon（默认）、adamw、sgd、lamb、adafactor")
     group.add_argument("--learning-rate", type=float, help="学习率")
+    group.add_argument("--adamw-factor", type=float, help="用 muon 时，词向量等学得快多少倍")
     group.add_argument("--schedule", help="学习率的走法：wsd（默认）、cosine、linear、constant")
     group.add_argument("--warmup-steps", type=int, help="学习率升到顶用多少步")
     group.add_argument("--weight-decay", type=float, help="权重衰减（L2），压住过拟合")

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from novelkit.errors import InputError
 from novelkit.model.interface import LanguageModel, Sizes
+from novelkit.model.kernels import head_losses, mix
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Cache:
 def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Causal scaled dot-product attention, step by step; all (B, H, T, D).
 
-    What `F.scaled_dot_product_attention` does in one kernel, for reading and for the tests.
+    What `kernels.mix` does faster, for reading and for the tests.
     """
     scores = query @ key.transpose(-2, -1) / math.sqrt(query.size(-1))  # (B, H, T, T)
     # Position t may look at 0..t only: the future is what it has to predict.
@@ -106,14 +107,9 @@ class Attention(nn.Module):
         )
         if cache is not None:
             key, value = cache.append(self.layer, key, value)
-        mixed = F.scaled_dot_product_attention(
-            query,
-            key,
-            value,
-            dropout_p=self.dropout if self.training else 0.0,
-            # One new token may look at all that is cached; several see a triangle.
-            is_causal=tokens > 1,
-        )
+        dropout = self.dropout if self.training else 0.0
+        # One new token may look at all that is cached; several see a triangle.
+        mixed = mix(query, key, value, dropout, causal=tokens > 1)
         return self.project(mixed.transpose(1, 2).reshape(batch, tokens, channels))
 
 
@@ -161,7 +157,17 @@ class GPT2(LanguageModel):
             nn.init.zeros_(module.bias)
 
     def forward(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
-        """Logits (B, T, vocab_size) of the token after each of `ids` (B, T).
+        """Logits (B, T, vocab_size) of the token after each of `ids` (B, T)."""
+        # The head is the token embedding again (tied): similar tokens get similar scores.
+        return self.hidden(ids, cache) @ self.token_embedding.weight.T
+
+    def token_losses(self, ids: Tensor, targets: Tensor) -> Tensor:
+        """Cross entropy in nats of every target, (B, T); 0 where the target is -100."""
+        hidden, weight = self.hidden(ids).flatten(0, 1), self.token_embedding.weight
+        return head_losses(hidden, weight, targets.flatten()).view_as(targets)
+
+    def hidden(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
+        """What the head reads, (B, T, C).
 
         With a cache, `ids` come after the tokens that it holds, one at a time. Raises `ValueError`
         past n_ctx.
@@ -177,8 +183,7 @@ class GPT2(LanguageModel):
             x = block(x, cache)
         if cache is not None:
             cache.length += ids.size(1)
-        # The head is the token embedding again (tied): similar tokens get similar scores.
-        return self.norm(x) @ self.token_embedding.weight.T
+        return self.norm(x)
 
 
 def describe(model: LanguageModel) -> dict[str, float]:

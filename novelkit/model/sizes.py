@@ -11,6 +11,7 @@ from typing import Any
 
 from novelkit.errors import InputError
 from novelkit.model.gpt2 import ModelConfig
+from novelkit.model.kernels import ROWS_TOGETHER
 
 FLOAT = 4  # bytes of a float32: weights, gradients and optimizer state
 # What may be planned for: allocators lose some memory in gaps, and the estimate is one.
@@ -108,9 +109,20 @@ def training_memory(
         gradients=weights,
         optimizer=optimizer_bytes(config, settings.optimizer),
         activations=activation_bytes(config, micro_batch, settings),
-        # The gradient of the log-probabilities and that of the logits, both float32.
-        logits=2 * FLOAT * tokens * config.vocab_size,
+        logits=_logit_bytes(config, tokens, settings),
     )
+
+
+def _logit_bytes(config: ModelConfig, tokens: int, settings: MemorySettings) -> int:
+    """The gradients of the log-probabilities and of the logits, both float32.
+
+    A CPU takes them some rows at a time (`kernels.head_losses`), and has then the head's gradient
+    twice: what has been added up, and that of these rows.
+    """
+    if settings.device != "cpu" or tokens <= ROWS_TOGETHER:
+        return 2 * FLOAT * tokens * config.vocab_size
+    rows = 2 * FLOAT * ROWS_TOGETHER * config.vocab_size
+    return rows + _BYTES[settings.dtype] * config.vocab_size * config.n_embd
 
 
 def optimizer_bytes(config: ModelConfig, optimizer: str) -> int:
@@ -143,29 +155,37 @@ def activation_bytes(config: ModelConfig, micro_batch: int, settings: MemorySett
     tokens = micro_batch * config.n_ctx
     stream = (2 * layers + 1) * tokens * channels * FLOAT
     products = (14 * layers + 1) * tokens * channels * size
-    # Mean and spread of each norm; one number a head and token that stands for a row of attention.
-    small = (2 * layers + 1) * 2 * tokens * FLOAT + layers * config.n_head * tokens * FLOAT
+    norms = (2 * layers + 1) * 2 * tokens * FLOAT  # mean and spread of each
+    attention = layers * config.n_head * tokens * _bytes_a_row(config, settings)
     # Mixed precision keeps its low-precision copy of each matrix, the head included.
     copies = (12 * layers * channels + config.vocab_size) * channels * size if size < FLOAT else 0
     probabilities = FLOAT * tokens * config.vocab_size
     dropout = _dropout_bytes(config, micro_batch, settings) if config.dropout else 0
-    return stream + products + small + copies + probabilities + dropout
+    return stream + products + norms + attention + copies + probabilities + dropout
+
+
+def _bytes_a_row(config: ModelConfig, settings: MemorySettings) -> int:
+    """What attention keeps of the row of weights of one head and token.
+
+    One kernel keeps a single number. Where a CPU takes three products instead (`kernels.mix`), the
+    row stays, and with dropout its mask and the product of both.
+    """
+    size = _BYTES[settings.dtype]
+    if settings.device != "cpu" or not (config.dropout or size < FLOAT):
+        return FLOAT
+    return config.n_ctx * size * (3 if config.dropout else 1)
 
 
 def _dropout_bytes(config: ModelConfig, micro_batch: int, settings: MemorySettings) -> int:
-    """What dropout adds: its masks, and on a CPU attention that keeps all T x T weights.
+    """The masks of dropout outside of attention: a CPU stores them as what they fall on.
 
-    A GPU draws a mask of one byte a number and drops inside of its attention kernels. A CPU stores
-    masks in the precision of what they fall on and has no such kernel: it keeps the weights, their
-    mask and their product in float32, and query, key and value once more.
+    A GPU draws a mask of one byte a number.
     """
     size, layers = _BYTES[settings.dtype], config.n_layer
     numbers = micro_batch * config.n_ctx * config.n_embd
     if settings.device != "cpu":
         return (2 * layers + 1) * numbers
-    masks = 2 * layers * numbers * size + numbers * FLOAT
-    weights = 3 * layers * micro_batch * config.n_head * config.n_ctx**2 * FLOAT
-    return masks + weights + 3 * layers * numbers * (FLOAT - size)
+    return 2 * layers * numbers * size + numbers * FLOAT
 
 
 def propose_micro_batch(

@@ -6,7 +6,9 @@ from typing import Any
 
 from novelkit.errors import InputError
 
-OPTIMIZERS = ("muon", "adamw", "sgd", "lamb", "adafactor")
+# Each optimizer's own learning rate, found for the tiny preset (tests/benchmarks/recipe.py).
+LEARNING_RATES = {"muon": 3e-3, "adamw": 1e-3, "sgd": 0.3, "lamb": 1e-2, "adafactor": 1e-2}
+OPTIMIZERS = tuple(LEARNING_RATES)
 SCHEDULES = ("wsd", "cosine", "linear", "constant")
 
 
@@ -23,7 +25,10 @@ class TrainConfig:
     accumulation: int = 1
     # Muon for the hidden matrices, AdamW for embeddings, norms and biases; the others take all.
     optimizer: str = "muon"
-    learning_rate: float = 1e-3
+    # The highest of a cycle; None takes that of `LEARNING_RATES`.
+    learning_rate: float | None = None
+    # Beside Muon, AdamW's part learns so many times as fast.
+    adamw_factor: float = 3.0
     # Decoupled from the gradient (arXiv:1711.05101), on matrices only; L1 pulls by a constant
     # amount where L2 pulls in proportion.
     weight_decay: float = 0.1
@@ -51,10 +56,15 @@ class TrainConfig:
     keep_checkpoints: int = 2
 
     def __post_init__(self) -> None:
+        for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            value = getattr(self, name)
+            _require(value in known, name, value, f"可选 {'、'.join(known)}")
+        if self.learning_rate is None:
+            object.__setattr__(self, "learning_rate", LEARNING_RATES[self.optimizer])
         positive = ("batch_size", "accumulation", "evaluate_every", "evaluation_blocks")
         for name in (*positive, "checkpoint_steps", "keep_checkpoints"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "至少是 1")
-        for name in ("learning_rate", "gradient_clip", "checkpoint_minutes"):
+        for name in ("learning_rate", "adamw_factor", "gradient_clip", "checkpoint_minutes"):
             value = getattr(self, name)
             _require(0 < value < math.inf, name, value, "必须大于 0，而且是有限的数")
         for name in ("warmup_steps", "patience", "weight_decay", "l1_penalty", "seed"):
@@ -65,9 +75,12 @@ class TrainConfig:
         _require(
             divides, "accumulation", self.accumulation, f"必须整除 batch_size {self.batch_size}"
         )
-        for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
-            value = getattr(self, name)
-            _require(value in known, name, value, f"可选 {'、'.join(known)}")
+
+    @property
+    def peak_rate(self) -> float:
+        """The learning rate, which is never None once the settings are made."""
+        assert self.learning_rate is not None
+        return self.learning_rate
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
+from novelkit.checkpoint import cause, remedy
 from novelkit.errors import WorkError
 
 
@@ -15,8 +16,7 @@ def writing_to(run: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        reason = " ".join(str(error).split())
         raise WorkError(
-            f"{run} 里写不下文件（{reason}）：训练已停，之前的检查点完好。"
-            "请腾出磁盘空间，再用 --resume 继续。"
+            f"{run} 里写不下文件（{cause(error)}）：训练已停，之前的检查点完好。"
+            f"{remedy(error)}，再用 --resume 继续。"
         ) from error

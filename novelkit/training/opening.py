@@ -6,6 +6,7 @@ again from scratch, or goes on with other data than it began with.
 
 import uuid
 from pathlib import Path
+from typing import Any
 
 from novelkit import checkpoint, layouts
 from novelkit.environment import Compute, choose_compute
@@ -21,20 +22,27 @@ from novelkit.training.processes import Processes
 from novelkit.training.state import State
 
 
+def identity(
+    config: TrainConfig, model: LanguageModel, data: TrainingData
+) -> dict[str, dict[str, Any]]:
+    """What a run was told and what it reads: the same for all of its sessions."""
+    return {"config": config.as_dict(), "model": describe(model), "data": data.identity}
+
+
 def open_ledger(
     out: Path, config: TrainConfig, model: LanguageModel, data: TrainingData, resume: bool
 ) -> Ledger:
     """The ledger of `out`, new or old; raises `InputError` for a run that may not go on."""
-    settings, size, identity = config.as_dict(), describe(model), data.identity
+    told = identity(config, model, data)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} 是一个文件，不是文件夹：请换一个 --out。")
     if not (out / layouts.RUN_FILE).exists():
         _refuse_leftovers(out)
-        return Ledger(out, uuid.uuid4().hex, settings, size, identity)
+        return Ledger(out, uuid.uuid4().hex, told["config"], told["model"], told["data"])
     if not resume:
         raise InputError(f"{out} 里已经有一次训练：继续它请加 --resume，重新开始请换一个文件夹。")
     ledger = Ledger.read(out)
-    ledger.refuse_other(config=settings, model=size, data=identity)
+    ledger.refuse_other(**told)
     return ledger
 
 

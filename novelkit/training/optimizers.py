@@ -32,17 +32,18 @@ def build_optimizers(
     named = {name: item for name, item in model.named_parameters() if item.requires_grad}
     if config.optimizer != "muon":
         return {config.optimizer: _one_for_all(_groups(named, config), config)}
-    hidden = _hidden_matrices(model, named)
+    hidden = hidden_matrices(model)
     rest = {name: item for name, item in named.items() if name not in hidden}
-    optimizers: dict[str, Optimizer] = {"adamw": _adamw(_groups(rest, config), config)}
+    groups = [{**group, "factor": config.adamw_factor} for group in _groups(rest, config)]
+    optimizers: dict[str, Optimizer] = {"adamw": _adamw(groups, config)}
     if hidden:
-        settings = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
+        settings = {"lr": config.peak_rate, "weight_decay": config.weight_decay}
         optimizers["muon"] = Muon(hidden.values(), dtype=dtype, **settings)
     return optimizers
 
 
-def _hidden_matrices(model: LanguageModel, named: Named) -> Named:
-    """Those that map hidden features to hidden features, which Muon was made for.
+def hidden_matrices(model: LanguageModel) -> Named:
+    """The trained matrices from hidden features to hidden features, which Muon was made for.
 
     Not a table with a row a token or a position, and not the thin matrices of an adapter.
     """
@@ -50,8 +51,11 @@ def _hidden_matrices(model: LanguageModel, named: Named) -> Named:
     excluded = {id(parameter) for table in tables for parameter in table.parameters()}
     return {
         name: item
-        for name, item in named.items()
-        if item.dim() == 2 and id(item) not in excluded and "lora_" not in name
+        for name, item in model.named_parameters()
+        if item.requires_grad
+        and item.dim() == 2
+        and id(item) not in excluded
+        and "lora_" not in name
     }
 
 
@@ -69,9 +73,9 @@ def _one_for_all(groups: list[dict[str, Any]], config: TrainConfig) -> Optimizer
     if config.optimizer == "sgd":
         # Its decay is added to the gradient, which for SGD is the same as the decoupled one.
         nesterov = config.beta1 > 0
-        return SGD(groups, lr=config.learning_rate, momentum=config.beta1, nesterov=nesterov)
+        return SGD(groups, lr=config.peak_rate, momentum=config.beta1, nesterov=nesterov)
     if config.optimizer == "adafactor":
-        return Adafactor(groups, lr=config.learning_rate)
+        return Adafactor(groups, lr=config.peak_rate)
     if config.optimizer == "lamb":
         return _lamb(groups, config)
     return _adamw(groups, config)
@@ -80,7 +84,7 @@ def _one_for_all(groups: list[dict[str, Any]], config: TrainConfig) -> Optimizer
 def _adamw(groups: list[dict[str, Any]], config: TrainConfig) -> AdamW:
     betas = (config.beta1, config.beta2)
     # fused: one kernel for all parameters.
-    return AdamW(groups, lr=config.learning_rate, betas=betas, fused=True)
+    return AdamW(groups, lr=config.peak_rate, betas=betas, fused=True)
 
 
 def _lamb(groups: list[dict[str, Any]], config: TrainConfig) -> Optimizer:
@@ -91,14 +95,14 @@ def _lamb(groups: list[dict[str, Any]], config: TrainConfig) -> Optimizer:
             "LAMB 来自 pytorch_optimizer，这台机器上没有："
             "请先 pip install pytorch-optimizer，或换一个优化器。"
         ) from error
-    return Lamb(groups, lr=config.learning_rate, betas=(config.beta1, config.beta2))
+    return Lamb(groups, lr=config.peak_rate, betas=(config.beta1, config.beta2))
 
 
 def set_learning_rate(optimizers: dict[str, Optimizer], learning_rate: float) -> None:
-    """Give every parameter group this learning rate."""
+    """Give every parameter group this learning rate, times its own factor."""
     for optimizer in optimizers.values():
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate * group.get("factor", 1.0)
 
 
 @torch.no_grad()

@@ -28,6 +28,7 @@ from novelkit.training.opening import (
     decide_parts,
     find_checkpoint,
     forget_damaged_best,
+    identity,
     open_ledger,
 )
 from novelkit.training.planning import Plan
@@ -99,7 +100,10 @@ class Run:
 
     def _open(self, model: LanguageModel) -> tuple[Any, list[str], Path | None]:
         """What the main process finds in the folder, and the choices that it measures."""
-        restored = restore_run(self.out, self.mirror) if self.resume and self.mirror else []
+        restored: list[str] = []
+        if self.resume and self.mirror:
+            told = identity(self.config, model, self.data)
+            restored = restore_run(self.out, self.mirror, told)
         ledger = open_ledger(self.out, self.config, model, self.data, self.resume)
         folder, skipped = find_checkpoint(self.out, self.config.checkpoint_steps)
         step = checkpoint.checkpoint_step(folder) if folder else 0

@@ -50,16 +50,16 @@ def learning_rate(step: int, cycle: Cycle, config: TrainConfig) -> float:
     known = None if cycle.end is None else max(1, (cycle.end - cycle.start) // 10)
     warmup = config.warmup_steps if known is None else min(config.warmup_steps, known)
     if position < warmup:
-        return config.learning_rate * position / warmup
+        return config.peak_rate * position / warmup
     if config.schedule == "constant" or cycle.end is None:
-        return config.learning_rate
+        return config.peak_rate
     if config.schedule == "wsd":
-        return config.learning_rate * _cooldown(step, cycle)
+        return config.peak_rate * _cooldown(step, cycle)
     done = (position - warmup) / (cycle.end - cycle.start - warmup + 1)
     if config.schedule == "linear":
-        return config.learning_rate * (1 - done)
+        return config.peak_rate * (1 - done)
     cosine = (1 + math.cos(math.pi * done)) / 2
-    return config.learning_rate * (COSINE_FLOOR + (1 - COSINE_FLOOR) * cosine)
+    return config.peak_rate * (COSINE_FLOOR + (1 - COSINE_FLOOR) * cosine)
 
 
 def _cooldown(step: int, cycle: Cycle) -> float:

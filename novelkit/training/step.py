@@ -23,10 +23,15 @@ from novelkit.training.config import TrainConfig
 from novelkit.training.history import Record
 from novelkit.training.memory import is_out_of_memory, release_memory
 from novelkit.training.objective import Objective
-from novelkit.training.optimizers import build_optimizers, set_learning_rate, shrink
+from novelkit.training.optimizers import (
+    build_optimizers,
+    hidden_matrices,
+    set_learning_rate,
+    shrink,
+)
 from novelkit.training.processes import Processes
 
-# So many matrices, evenly spaced through the model, stand for all in the update/weight ratio.
+# At most so many matrices, evenly spaced through the model, stand for all in the update ratio.
 WATCHED_MATRICES = 8
 
 
@@ -60,8 +65,8 @@ class Learner:
             self.average = WeightAverage(self.model, self.config.ema_decay)
         objective = Objective(self.model, self.config.label_smoothing)
         self._eager = self._objective = self.processes.wrap(objective)
-        matrices = [item for item in self.model.parameters() if _is_trained_matrix(item)]
-        self._watched = matrices[:: max(1, len(matrices) // WATCHED_MATRICES)]
+        matrices = list(hidden_matrices(self.model).values())
+        self._watched = matrices[:: max(1, -(-len(matrices) // WATCHED_MATRICES))]
 
     @property
     def evaluated(self) -> LanguageModel:
@@ -194,10 +199,6 @@ class Learner:
             )
             record["micro_batch_losses"] = (part_totals / np.maximum(part_counts, 1)).tolist()
         return record
-
-
-def _is_trained_matrix(parameter: Tensor) -> bool:
-    return parameter.requires_grad and parameter.dim() == 2
 
 
 @torch.no_grad()

@@ -86,15 +86,15 @@ def ablations(config: TrainConfig) -> dict[str, Recipe]:
     """Our recipe, and our recipe with one component taken out or put back to the usual."""
     without = {
         "the recipe": {},
-        "AdamW for all": {"optimizer": "adamw"},
+        "AdamW for all": {"optimizer": "adamw", "learning_rate": None},
         "cosine instead of wsd": {"schedule": "cosine"},
         "no cooldown": {"schedule": "constant"},
         "no warm-up": {"warmup_steps": 0},
         "no weight decay": {"weight_decay": 0.0},
         "no clipping": {"gradient_clip": 1e9},
         "AdamW's β2 0.999": {"beta2": 0.999},
-        "half the learning rate": {"learning_rate": config.learning_rate / 2},
-        "twice the learning rate": {"learning_rate": config.learning_rate * 2},
+        "half the learning rate": {"learning_rate": config.peak_rate / 2},
+        "twice the learning rate": {"learning_rate": config.peak_rate * 2},
     }
     recipes = {
         name: Recipe(name, library=replace(config, **change)) for name, change in without.items()

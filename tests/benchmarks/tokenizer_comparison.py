@@ -79,7 +79,7 @@ class Candidate:
             rate = min(1.0, share / WARMUP + 0.05, max(0.0, 1 - share) / COOLDOWN)
             self.steps += 1
             batch = self.batches.batch(self.steps)
-            self.learner.update(batch, self.config.learning_rate * rate, self.steps)
+            self.learner.update(batch, self.config.peak_rate * rate, self.steps)
             self.seconds += time.process_time() - began
 
     def measure(self) -> float:
