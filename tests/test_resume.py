@@ -239,6 +239,7 @@ def arguments(data_folder, model_size, cpu):
 
 
 @needs_sigkill
+@pytest.mark.timeout(900)
 def test_a_run_killed_at_chosen_moments_ends_as_if_undisturbed(
     arguments, processes, straight, tmp_path
 ):
@@ -263,6 +264,7 @@ def test_a_run_killed_at_chosen_moments_ends_as_if_undisturbed(
 
 @needs_sigkill
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_run_killed_25_times_at_random_moments_ends_as_if_undisturbed(
     arguments, processes, straight, tmp_path
 ):

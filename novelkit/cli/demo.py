@@ -126,7 +126,15 @@ def _train(output: Output, data: Path, options: argparse.Namespace, compute: Any
     from novelkit.training import Budget, TrainConfig
 
     run = options.out / "run"
-    config = TrainConfig(seed=options.seed, evaluate_every=20, checkpoint_steps=50)
+    config = TrainConfig(
+        seed=options.seed,
+        # A novel of forty thousand characters is read ten times over: at the rates of a larger
+        # corpus the model would know it by heart before it has learned from it.
+        learning_rate=1e-3,
+        adamw_factor=1.0,
+        evaluate_every=20,
+        checkpoint_steps=50,
+    )
     model = preset("tiny", len(load_tokenizer(data)))
     steps = _set_aside_other_run(output, run, data, config.as_dict())
     if steps:

@@ -22,13 +22,13 @@ def attention_weights(model: GPT2, ids: Tensor) -> Tensor:
 
     In row t stands how much token t takes from tokens 0..t; the row sums to 1.
     """
-    read: dict[int, Tensor] = {}
+    layers = _attentions(model)
+    read: dict[nn.Module, Tensor] = {}
 
     def keep(module: nn.Module, arguments: tuple[Any, ...]) -> None:
-        assert isinstance(module, Attention)
-        read[module.layer] = arguments[0]
+        read[module] = arguments[0]
 
-    hooks = [block.attention.register_forward_pre_hook(keep) for block in model.blocks]
+    hooks = [attention.register_forward_pre_hook(keep) for attention in layers]
     was_training = model.training
     try:
         model.eval()(ids)
@@ -36,7 +36,12 @@ def attention_weights(model: GPT2, ids: Tensor) -> Tensor:
         model.train(was_training)
         for hook in hooks:
             hook.remove()
-    return torch.stack([_weights(block.attention, read[n]) for n, block in enumerate(model.blocks)])
+    return torch.stack([_weights(attention, read[attention]) for attention in layers])
+
+
+def _attentions(model: GPT2) -> list[Attention]:
+    found = (module for block in model.blocks for module in block.children())
+    return [module for module in found if isinstance(module, Attention)]
 
 
 def _weights(attention: Attention, x: Tensor) -> Tensor:
@@ -72,7 +77,7 @@ def without_head(model: GPT2, layer: int, head: int) -> Iterator[GPT2]:
 
     Set to zero is what the head hands to the layer's `project`.
     """
-    attention = model.blocks[layer].attention
+    attention = _attentions(model)[layer]
     if not 0 <= head < attention.n_head:
         raise IndexError(f"head {head} of {attention.n_head}")
 

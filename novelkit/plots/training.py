@@ -75,7 +75,7 @@ def _plot_validation(axes: Axes, evaluated: Sequence[dict[str, Any]], ratio: flo
         label(f"最低 {losses[best]:.2f}", f"best {losses[best]:.2f}"),
         (steps[best], losses[best]),
         textcoords="offset points",
-        xytext=(-4 if late else 0, -16),
+        xytext=(-60, 12) if late else (0, -16),
         ha="right" if late else "center",
         color="tab:orange",
     )
