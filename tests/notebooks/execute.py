@@ -18,7 +18,7 @@ from nbclient.exceptions import CellTimeoutError
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 # The longest cell trains for a minute on two free cores.
-TIMEOUT_SECONDS = 300
+TIMEOUT_SECONDS = 900
 
 
 def execute(

@@ -65,7 +65,7 @@ def test_exercises_of_the_notebook_are_those_of_its_file(path: Path):
 
 
 @pytest.mark.notebooks
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
 def test_runs_from_top_to_bottom(path: Path, tmp_path: Path):
     notebook = execute.execute(path, tmp_path, NO_NETWORK)
@@ -106,7 +106,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.notebooks
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
 def test_runs_in_colab_from_a_clone_without_other_network(
     path: Path, tmp_path: Path, published: Path
