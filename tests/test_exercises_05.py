@@ -4,11 +4,12 @@ import math
 from random import Random
 
 import pytest
-import torch
 from helpers_exercises import assert_right, assert_wrong, exercises_of
 
-from novelkit.model import GPT2, ModelConfig, attention
-from novelkit.model.sizes import count_parameters
+torch = pytest.importorskip("torch")
+
+from novelkit.model import GPT2, ModelConfig, attention  # noqa: E402
+from novelkit.model.sizes import count_parameters  # noqa: E402
 
 EXERCISES = exercises_of("05_model")
 

@@ -102,7 +102,9 @@ def plot_scores(tasks: Mapping[Text, Sequence[Score]], chance: Sequence[float]) 
     longest = max(map(len, tasks.values()))
     width = max(6.0, 3.3 * len(tasks) + 1)
     figure = Figure(figsize=(width, 0.42 * longest + 1.5), layout="constrained")
-    panels = figure.subplots(1, len(tasks), squeeze=False)[0]
+    # Panels of the same models need their names once.
+    same = len({tuple(score.model for score in scores) for scores in tasks.values()}) == 1
+    panels = figure.subplots(1, len(tasks), squeeze=False, sharey=same)[0]
     for axes, (title, scores), guess in zip(panels, tasks.items(), chance, strict=True):
         axes.axvline(guess, color="tab:red", linestyle="--", linewidth=1)
         for row, score in enumerate(scores):
@@ -121,7 +123,10 @@ def plot_scores(tasks: Mapping[Text, Sequence[Score]], chance: Sequence[float]) 
         plain = f"{_text(title)} (n = {scores[0].total})"
         axes.set_title(label(counted, plain), fontsize=10, parse_math=False)
         axes.spines[["top", "right"]].set_visible(False)
-    panels[0].set_xlabel(label("答对的比例（虚线：瞎猜）", "right (dashed: by chance)"))
+    note = label(
+        "答对的比例，横线是 95% 区间，虚线是瞎猜", "right, 95% interval, dashed: by chance"
+    )
+    figure.supxlabel(note, fontsize=10)
     return figure
 
 
@@ -145,7 +150,7 @@ def plot_entropies(
     axes.set_ylim(0, 1.15 * most)
     axes.set_xlabel(label("每个头的宽度 D", "width D of a head"))
     axes.set_ylabel(label("一行权重的熵（nats）", "entropy of a row (nats)"))
-    axes.legend(frameon=False, loc="center left")
+    axes.legend(frameon=False, loc="center right")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 
