@@ -19,18 +19,22 @@ _STEPS = 5
 _EPSILON = 1e-7
 
 
-def orthogonalise(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Push the singular values of (K, M, N) matrices towards 1 (roughly 0.7 to 1.2)."""
-    # The smaller Gram matrix of the two costs less.
-    tall = matrices.size(1) > matrices.size(2)
-    x = matrices.mT if tall else matrices
+def orthogonalise(
+    matrices: list[Tensor] | tuple[Tensor, ...], dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Push the singular values of K (M, N) matrices towards 1 (roughly 0.7 to 1.2): (K, M, N)."""
     # Divided in float32: the norm of a large matrix would overflow float16.
-    x = (x / x.norm(dim=(1, 2), keepdim=True).clamp(min=_EPSILON)).to(dtype)
+    norms = torch._foreach_norm(matrices)
+    x = torch.empty((len(matrices), *matrices[0].shape), dtype=dtype, device=matrices[0].device)
+    for scaled, matrix, norm in zip(x, matrices, norms, strict=True):
+        torch.div(matrix, norm.clamp(min=_EPSILON), out=scaled)
+    # The smaller Gram matrix of the two costs less; a transposed copy would cost, too.
+    tall = x.size(1) > x.size(2)
     for _ in range(_STEPS):
-        gram = x @ x.mT
+        gram = x.mT @ x if tall else x @ x.mT
         gram = torch.baddbmm(gram, gram, gram, beta=_B, alpha=_C)
-        x = torch.baddbmm(x, gram, x, beta=_A)
-    return x.mT if tall else x
+        x = torch.baddbmm(x, *((x, gram) if tall else (gram, x)), beta=_A)
+    return x
 
 
 class Muon(Optimizer):
@@ -72,16 +76,16 @@ class Muon(Optimizer):
     ) -> None:
         """Update matrices of one shape."""
         momentum, lr = group["momentum"], group["lr"]
-        looking_ahead = []
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            state = self.state[parameter]
-            if not state:
-                state["momentum_buffer"] = torch.zeros_like(parameter)
-            buffer = state["momentum_buffer"].lerp_(gradient, 1 - momentum)
-            looking_ahead.append(gradient.lerp(buffer, momentum))  # Nesterov
-        updates = orthogonalise(torch.stack(looking_ahead), self.dtype).to(parameters[0].dtype)
+        for parameter in parameters:
+            if not self.state[parameter]:
+                self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        buffers = [self.state[parameter]["momentum_buffer"] for parameter in parameters]
+        torch._foreach_lerp_(buffers, gradients, 1 - momentum)
+        looking_ahead = torch._foreach_lerp(gradients, buffers, momentum)  # Nesterov
+        updates = orthogonalise(looking_ahead, self.dtype)
         # An orthogonal (M, N) matrix has entries of size 1 / sqrt(max(M, N)), AdamW's updates
         # are of about 0.2.
         scale = 0.2 * max(parameters[0].shape) ** 0.5
+        torch._foreach_mul_(parameters, 1 - lr * group["weight_decay"])
         for parameter, update in zip(parameters, updates, strict=True):
-            parameter.mul_(1 - lr * group["weight_decay"]).add_(update, alpha=-lr * scale)
+            parameter.add_(update, alpha=-lr * scale)

@@ -100,7 +100,7 @@ class CandidateMuon(Optimizer):
                 count, rows, columns = ahead.shape
                 matrices = ahead.view(count * group["parts"], rows // group["parts"], columns)
                 scale = 0.2 * max(matrices.shape[1:]) ** 0.5
-                updates = orthogonalise(matrices, self.dtype).to(ahead.dtype).view_as(ahead)
+                updates = orthogonalise([*matrices], self.dtype).to(ahead.dtype).view_as(ahead)
                 for parameter, update in zip(parameters, updates, strict=True):
                     parameter.mul_(1 - group["lr"] * group["weight_decay"])
                     parameter.add_(update, alpha=-group["lr"] * scale)
