@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from novelkit.environment import Compute
+from novelkit.model import gpt2
 from novelkit.training import TrainConfig
 from novelkit.training.data import TrainingData
 from novelkit.training.muon import Muon
@@ -108,11 +109,18 @@ def test_confirm_says_when_ours_reaches_the_peer_and_plot_draws_it(
     data_folder, tmp_path, monkeypatch, capsys
 ):
     out, png = tmp_path / "confirm.jsonl", tmp_path / "curves.png"
-    options = ["--seconds", 0.5, "--shares", 0.5, 1, "--final-blocks", 8, "--trainer", *SIZES]
+    options = ["--seconds", 0.5, "--shares", 0.5, 1, "--final-blocks", 8, *SIZES]
+    options += ["--others", "trainer", "nanogpt-plain"]
     options += ["--dtype", "float32", "--out", out]
     rows = run(recipe, monkeypatch, capsys, "confirm", data_folder, *options)[2:]
     found = [(row[0].strip("| "), row[1]) for row in rows]
-    assert found == [("nanogpt", "1"), ("novelkit", "0.5"), ("novelkit", "1"), ("trainer", "1")]
+    assert found == [
+        ("nanogpt", "1"),
+        ("nanogpt-plain", "1"),
+        ("novelkit", "0.5"),
+        ("novelkit", "1"),
+        ("trainer", "1"),
+    ]
     results = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     for result in results:
         # A run may pass its end by the step that it is in, or by what the clock misjudged.
@@ -174,6 +182,21 @@ def test_the_plain_muon_is_the_library_s(setting):
     library.step()
     for item, copied in zip(hidden, copies, strict=True):
         torch.testing.assert_close(item.detach(), copied.detach(), rtol=1e-3, atol=1e-5)
+
+
+def test_plain_kernels_compute_the_same_and_only_in_their_own_recipe(setting, monkeypatch):
+    calls = []
+    mix = gpt2.mix
+    monkeypatch.setattr(
+        gpt2, "mix", lambda *inputs, **named: calls.append(1) or mix(*inputs, **named)
+    )
+    found = []
+    for name in ("nanogpt", "nanogpt-plain"):
+        trial = Trial(recipe_candidates.RECIPES[name], setting, seed=0, steps=20)
+        trial.advance(steps=3)
+        found.append((trial.model.token_embedding.weight.detach().clone(), len(calls)))
+    torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-3, atol=1e-5)
+    assert 0 < found[0][1] == found[1][1]
 
 
 def test_the_cosine_warms_up_and_ends_at_a_tenth(setting):

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from recipe_candidates import NANOGPT, OURS, RECIPES, TRAINER, ablations
+from recipe_candidates import NANOGPT, OURS, RECIPES, ablations
 from recipe_trials import Recipe, Setting, Trial
 
 from novelkit.environment import Compute, choose_compute
@@ -134,9 +134,12 @@ def confirm(setting: Setting, options: argparse.Namespace) -> None:
             f"| {recipe} | {share:g} | {cells[0]:.0f} | {cells[1]:.0f} |"
             f" {statistics.mean(losses):.3f} | {_spread(losses)} |"
         )
+    print()
     for seed in options.seeds:
-        share = share_to_reach([r for r in results if r["seed"] == seed], peer.name, ours.name)
-        print(f"\nseed {seed}: ours reaches the end of {peer.name} in {share} of its time")
+        of_seed = [item for item in results if item["seed"] == seed]
+        for name in (peer.name, *options.others):
+            share = share_to_reach(of_seed, name, ours.name)
+            print(f"seed {seed}: ours reaches the end of {name} in {share} of its time")
 
 
 def race(setting: Setting, options: argparse.Namespace, seed: int) -> Iterator[dict[str, Any]]:
@@ -144,8 +147,8 @@ def race(setting: Setting, options: argparse.Namespace, seed: int) -> Iterator[d
     peer, ours = RECIPES[options.peer], RECIPES[options.ours]
     trunk = Trial(ours, setting, seed)
     runs = {(peer.name, 1.0): Trial(peer, setting, seed, seconds=options.seconds)}
-    if options.trainer:
-        runs[TRAINER.name, 1.0] = Trial(TRAINER, setting, seed, seconds=options.seconds)
+    for name in options.others:
+        runs[name, 1.0] = Trial(RECIPES[name], setting, seed, seconds=options.seconds)
     waiting = sorted(options.shares)
     turn = min(TURN, options.seconds / 20)
     while waiting or not all(run.finished for run in runs.values()):
@@ -231,7 +234,7 @@ def parse() -> argparse.Namespace:
     confirming.add_argument("--shares", type=float, nargs="+", default=[0.25, 0.35, 0.5, 1.0])
     confirming.add_argument("--peer", choices=RECIPES, default=NANOGPT.name)
     confirming.add_argument("--ours", choices=RECIPES, default=OURS.name)
-    confirming.add_argument("--trainer", action="store_true", help="its default, too")
+    confirming.add_argument("--others", choices=RECIPES, nargs="*", default=[])
     confirming.add_argument("--final-blocks", type=int, default=600)
     commands.choices["plot"].add_argument("--runs", type=Path, required=True)
     return parser.parse_args()

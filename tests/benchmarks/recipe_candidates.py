@@ -18,6 +18,9 @@ NANOGPT = Recipe(
     warmup_share=0.05,
     warmup_steps=0,
 )
+# The same by PyTorch's own kernels, and with the dropout of nanoGPT's file.
+PLAIN = NANOGPT.but("nanogpt-plain", own_kernels=False)
+VERBATIM = NANOGPT.but("nanogpt-verbatim", own_kernels=False, dropout=0.2)
 # What transformers.Trainer does if it is told nothing; a rate for fine-tuning.
 TRAINER = Recipe(
     "trainer",
@@ -43,7 +46,9 @@ def _variants(base: Recipe, changes: dict[str, dict[str, Any]]) -> list[Recipe]:
 _SINGLE = {
     "lr6e-3": {"learning_rate": 6e-3},
     "lr1.5e-3": {"learning_rate": 1.5e-3},
-    "qkv": {"split_qkv": True},
+    "qkv": {"split": "qkv"},
+    "heads": {"split": "heads"},
+    "rows": {"neuron_norm": True},
     "momentum": {"momentum_warmup": 100},
     "wd0": {"weight_decay": 0.0},
     "wd0.5": {"weight_decay": 0.5},
@@ -69,6 +74,8 @@ RECIPES: dict[str, Recipe] = {
     for recipe in (
         NANOGPT,
         *(NANOGPT.but(f"nanogpt-lr{rate:g}", learning_rate=rate) for rate in (5e-4, 2e-3, 3e-3)),
+        PLAIN,
+        VERBATIM,
         TRAINER,
         OURS,
         MUON,
@@ -77,7 +84,7 @@ RECIPES: dict[str, Recipe] = {
         *_variants(MUON, _SINGLE),
         *_variants(TWO_RATES, _SINGLE),
         *_variants(LINEAR, _SINGLE),
-        *_variants(LINEAR, {"zero+qkv": {"zero_outputs": True, "split_qkv": True}}),
+        *_variants(LINEAR, {"zero+qkv": {"zero_outputs": True, "split": "qkv"}}),
     )
 }
 

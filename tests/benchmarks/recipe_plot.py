@@ -9,6 +9,7 @@ from novelkit.scores import ANCHOR_NAMES
 
 NAMES = {
     "nanogpt": ("nanoGPT 的配方", "nanoGPT's recipe"),
+    "nanogpt-plain": ("nanoGPT 的配方，PyTorch 自带的核", "nanoGPT's recipe, PyTorch's kernels"),
     "trainer": ("transformers.Trainer 的默认设置", "defaults of transformers.Trainer"),
 }
 # Nats between two labels of anchors, at least.
@@ -47,7 +48,9 @@ def plot_curves(
 
 
 def _name(result: dict[str, Any]) -> str:
-    if result["recipe"].split("-")[0] in NAMES:
-        return label(*NAMES[result["recipe"].split("-")[0]])
+    if result["recipe"] in NAMES:
+        return label(*NAMES[result["recipe"]])
+    if result["share"] == 1 and result["recipe"] != "novelkit":
+        return str(result["recipe"])
     share = f"{result['share']:.0%}"
     return label(f"novelkit，{share} 的时间", f"novelkit, {share} of the time")

@@ -7,16 +7,19 @@ A recipe runs in plain PyTorch, or through our own `Learner` as `novelkit train`
 import copy
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
+from unittest import mock
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
 from novelkit.environment import Compute
-from novelkit.model import GPT2, preset
+from novelkit.model import GPT2, gpt2, preset
 from novelkit.training import TrainConfig, evaluate
 from novelkit.training.batches import BatchStream
 from novelkit.training.data import TrainingData
@@ -26,6 +29,7 @@ from novelkit.training.schedule import Cycle, learning_rate
 from novelkit.training.step import Learner
 
 MUON_MOMENTUM = 0.95
+NEURON_MOMENTUM = 0.95
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class Recipe:
     embedding_decay: float | None = None
     beta1: float = 0.9
     beta2: float = 0.95
-    split_qkv: bool = False  # three matrices for Muon instead of one
+    split: str = ""  # what Muon orthogonalises alone: q, k, v ("qkv") or each head ("heads")
+    neuron_norm: bool = False  # NorMuon: rows of an update share one size (arXiv:2510.05491)
     momentum_warmup: int = 0  # steps from 0.85
     schedule: str = "wsd"  # or cosine (to a tenth), linear
     cooldown: float = 0.2
@@ -59,6 +64,7 @@ class Recipe:
     zero_outputs: bool = False
     embedding_std: float = 0.02
     position_std: float = 0.02
+    own_kernels: bool = True  # or PyTorch's, as a loop of its own would call them
 
     def but(self, name: str, **changes: Any) -> "Recipe":
         """A variant under a name of its own."""
@@ -80,28 +86,35 @@ class Setting:
 
 
 class CandidateMuon(Optimizer):
-    """Muon as ours, with a q/k/v matrix in three parts and a momentum that warms up, if asked."""
+    """Muon as ours; matrices in parts, rows of one size, a momentum that warms up, if asked."""
 
-    def __init__(self, groups: Iterable[dict[str, Any]], dtype: torch.dtype, warmup: int) -> None:
+    def __init__(
+        self, groups: Iterable[dict[str, Any]], dtype: torch.dtype, recipe: Recipe
+    ) -> None:
         super().__init__(groups, {"lr": 0.0, "weight_decay": 0.0, "parts": 1, "steps": 0})
-        self.dtype, self.warmup = dtype, warmup
+        self.dtype, self.recipe = dtype, recipe
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             group["steps"] += 1
-            early = max(0.0, 1 - group["steps"] / max(1, self.warmup))
+            early = max(0.0, 1 - group["steps"] / max(1, self.recipe.momentum_warmup))
             momentum = MUON_MOMENTUM - 0.1 * early
             by_shape: dict[torch.Size, list[Tensor]] = {}
             for parameter in group["params"]:
                 by_shape.setdefault(parameter.shape, []).append(parameter)
             for parameters in by_shape.values():
-                ahead = torch.stack([self._look_ahead(item, momentum) for item in parameters])
-                count, rows, columns = ahead.shape
-                matrices = ahead.view(count * group["parts"], rows // group["parts"], columns)
-                scale = 0.2 * max(matrices.shape[1:]) ** 0.5
-                updates = orthogonalise([*matrices], self.dtype).to(ahead.dtype).view_as(ahead)
-                for parameter, update in zip(parameters, updates, strict=True):
+                ahead = [self._look_ahead(item, momentum) for item in parameters]
+                parts = [
+                    part for item in ahead for part in item.chunk(abs(group["parts"]), _axis(group))
+                ]
+                scale = 0.2 * max(parts[0].shape) ** 0.5
+                updates = orthogonalise(parts, self.dtype)
+                each = len(parts) // len(parameters)
+                for index, parameter in enumerate(parameters):
+                    update = torch.cat([*updates[index * each : (index + 1) * each]], _axis(group))
+                    if self.recipe.neuron_norm:
+                        update = self._even_rows(parameter, update.float())
                     parameter.mul_(1 - group["lr"] * group["weight_decay"])
                     parameter.add_(update, alpha=-group["lr"] * scale)
 
@@ -111,6 +124,18 @@ class CandidateMuon(Optimizer):
             state["buffer"] = torch.zeros_like(parameter)
         buffer = state["buffer"].lerp_(parameter.grad, 1 - momentum)
         return parameter.grad.lerp(buffer, momentum)
+
+    def _even_rows(self, parameter: Tensor, update: Tensor) -> Tensor:
+        """Divide every row by its root mean square over the last steps; keep the whole's norm."""
+        state, mean = self.state[parameter], update.square().mean(dim=1, keepdim=True)
+        rows = state.setdefault("rows", torch.zeros_like(mean)).lerp_(mean, 1 - NEURON_MOMENTUM)
+        even = update / rows.sqrt().add(1e-8)
+        return even * (update.norm() / even.norm())
+
+
+def _axis(group: dict[str, Any]) -> int:
+    """Parts are rows, or columns where the number is negative."""
+    return 0 if group["parts"] > 0 else 1
 
 
 class Trial:
@@ -214,10 +239,10 @@ class Trial:
             n: item for n, item in named.items() if n.startswith("blocks.") and item.dim() == 2
         }
         groups = [*_other_groups(named, hidden, recipe)]
-        of_hidden = [*_hidden_groups(hidden, recipe)]
+        of_hidden = [*_hidden_groups(hidden, recipe, self.model.config.n_head)]
         self.optimizers: list[Optimizer] = []
         if recipe.optimizer == "muon":
-            self.optimizers.append(CandidateMuon(of_hidden, dtype, recipe.momentum_warmup))
+            self.optimizers.append(CandidateMuon(of_hidden, dtype, recipe))
         else:
             groups += [{k: v for k, v in group.items() if k != "parts"} for group in of_hidden]
         self.optimizers.append(AdamW(groups, betas=(recipe.beta1, recipe.beta2), fused=True))
@@ -235,7 +260,7 @@ class Trial:
                 group["lr"] = group["peak"] * share
         batch, device = self.stream.batch(self.step), self.setting.compute.device
         self.model.train()
-        with self.autocast:
+        with self.autocast, nullcontext() if self.recipe.own_kernels else plain_kernels():
             _, total = self.objective(
                 torch.from_numpy(batch.inputs).to(device),
                 torch.from_numpy(batch.targets).to(device),
@@ -273,6 +298,25 @@ class Trial:
         return 0.1 + 0.9 * (1 + math.cos(math.pi * after)) / 2
 
 
+@contextmanager
+def plain_kernels() -> Iterator[None]:
+    """Attention in one call and the loss of all logits at once, as nanoGPT has them."""
+
+    def mix(query: Tensor, key: Tensor, value: Tensor, dropout: float, causal: bool) -> Tensor:
+        return F.scaled_dot_product_attention(
+            query, key, value, dropout_p=dropout, is_causal=causal
+        )
+
+    def head_losses(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+        return F.cross_entropy(hidden @ weight.T, targets, reduction="none")
+
+    with (
+        mock.patch.object(gpt2, "mix", mix),
+        mock.patch.object(gpt2, "head_losses", head_losses),
+    ):
+        yield
+
+
 def clock(compute: Compute) -> float:
     """CPU seconds of this process of one thread; on a GPU the wall's, once it has caught up."""
     if compute.device == "cpu":
@@ -281,12 +325,20 @@ def clock(compute: Compute) -> float:
     return time.perf_counter()
 
 
-def _hidden_groups(hidden: dict[str, Tensor], recipe: Recipe) -> Iterable[dict[str, Any]]:
-    joined = [item for name, item in hidden.items() if "query_key_value" in name]
-    alone = [item for name, item in hidden.items() if "query_key_value" not in name]
-    for parameters, parts in ((joined, 3 if recipe.split_qkv else 1), (alone, 1)):
+def _hidden_groups(
+    hidden: dict[str, Tensor], recipe: Recipe, heads: int
+) -> Iterable[dict[str, Any]]:
+    of_attention = {
+        "query_key_value": {"qkv": 3, "heads": 3 * heads},
+        "attention.project": {"heads": -heads},
+    }
+    by_parts: dict[int, list[Tensor]] = {}
+    for name, item in hidden.items():
+        found = [parts for part, parts in of_attention.items() if part in name]
+        by_parts.setdefault(found[0].get(recipe.split, 1) if found else 1, []).append(item)
+    for parts, items in by_parts.items():
         yield {
-            "params": parameters,
+            "params": items,
             "lr": recipe.learning_rate,
             "weight_decay": recipe.weight_decay,
             "parts": parts,
