@@ -40,7 +40,7 @@ class TrainConfig:
     schedule: str = "wsd"
     warmup_steps: int = 20
     # The last part of a wsd cycle, in which the learning rate falls to zero.
-    cooldown_share: float = 0.2
+    cooldown_share: float = 0.4
     gradient_clip: float = 1.0
     # Share of the target's probability that is spread evenly over the vocabulary.
     label_smoothing: float = 0.0

@@ -36,7 +36,7 @@ OURS = Recipe("novelkit", library=TrainConfig())
 # The plain form of what TrainConfig can say; the candidates change one thing each.
 MUON = Recipe("muon")
 TWO_RATES = MUON.but("muon-emb1e-2", embedding_rate=1e-2)
-LINEAR = TWO_RATES.but("muon-emb1e-2+linear0.5", linear_cooldown=True, cooldown=0.5)
+LINEAR = TWO_RATES.but("muon-emb1e-2+linear0.4", linear_cooldown=True, cooldown=0.4)
 
 
 def _variants(base: Recipe, changes: dict[str, dict[str, Any]]) -> list[Recipe]:
@@ -53,8 +53,9 @@ _SINGLE = {
     "wd0": {"weight_decay": 0.0},
     "wd0.5": {"weight_decay": 0.5},
     "embwd0": {"embedding_decay": 0.0},
+    "linear0.3": {"linear_cooldown": True, "cooldown": 0.3},
     "linear0.5": {"linear_cooldown": True, "cooldown": 0.5},
-    "linear0.8": {"linear_cooldown": True, "cooldown": 0.8},
+    "linear0.7": {"linear_cooldown": True, "cooldown": 0.7},
     "sqrt0.5": {"cooldown": 0.5},
     "batch8": {"batch_size": 8},
     "batch32": {"batch_size": 32},
@@ -73,7 +74,10 @@ RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         NANOGPT,
-        *(NANOGPT.but(f"nanogpt-lr{rate:g}", learning_rate=rate) for rate in (5e-4, 2e-3, 3e-3)),
+        *(
+            NANOGPT.but(f"nanogpt-lr{rate:g}", learning_rate=rate)
+            for rate in (5e-4, 7e-4, 1.4e-3, 2e-3, 3e-3)
+        ),
         PLAIN,
         VERBATIM,
         TRAINER,
