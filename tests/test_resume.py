@@ -279,10 +279,26 @@ def test_a_run_killed_25_times_at_random_moments_ends_as_if_undisturbed(
             process.join(rng.uniform(0, 0.15))
             process.kill()
             process.join(60)
-            kills += process.exitcode == -signal.SIGKILL
             if process.exitcode == 0:
                 break
+            kills += process.exitcode == -signal.SIGKILL
+            print(f"kill {kills}: run {runs}, {what_is_left(out)}", flush=True)
         assert_same(out, straight)
+        print(
+            f"run {runs} has ended: the same to the bit as the one that nobody killed", flush=True
+        )
+
+
+def what_is_left(out) -> str:
+    """One line for the log of kills (pytest -s): how far the run had come, what was cut short."""
+    history = out / "history.jsonl"
+    records = history.read_bytes().count(b"\n") if history.exists() else 0
+    saved = sorted(path.name for path in (out / "checkpoints").glob("step-*"))
+    cut = sorted(path.name for path in out.rglob(".*.tmp"))
+    last = saved[-1] if saved else "none"
+    return f"{records} lines of history, last checkpoint {last}" + "".join(
+        f", cut: {c}" for c in cut
+    )
 
 
 def test_a_resumed_run_is_the_run(go, half, straight):
