@@ -38,6 +38,19 @@ MUON = Recipe("muon")
 TWO_RATES = MUON.but("muon-emb1e-2", embedding_rate=1e-2)
 LINEAR = TWO_RATES.but("muon-emb1e-2+linear0.4", linear_cooldown=True, cooldown=0.4)
 
+# What the other optimizers of `novelkit train` were given their rates by.
+RATES = {
+    "adamw": (1e-3, 2e-3, 3e-3),
+    "sgd": (0.1, 0.3, 1.0),
+    "lamb": (3e-3, 1e-2, 3e-2),
+    "adafactor": (3e-3, 1e-2, 3e-2),
+}
+OTHERS = [
+    Recipe(f"{name}-lr{rate:g}", library=TrainConfig(optimizer=name, learning_rate=rate))
+    for name, rates in RATES.items()
+    for rate in rates
+]
+
 
 def _variants(base: Recipe, changes: dict[str, dict[str, Any]]) -> list[Recipe]:
     return [base.but(f"{base.name}+{name}", **change) for name, change in changes.items()]
@@ -82,6 +95,7 @@ RECIPES: dict[str, Recipe] = {
         VERBATIM,
         TRAINER,
         OURS,
+        *OTHERS,
         MUON,
         TWO_RATES,
         LINEAR,
