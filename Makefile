@@ -9,8 +9,9 @@ RUN := $(VENV)/bin/python
 demo: $(VENV)/installed
 	$(RUN) -m novelkit demo
 
+# A file of tests stays in one process: its fixtures are made once.
 test: $(VENV)/installed
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 # Also what takes minutes: long training, every notebook.
 test-all: $(VENV)/installed

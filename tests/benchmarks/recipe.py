@@ -137,7 +137,7 @@ def confirm(setting: Setting, options: argparse.Namespace) -> None:
     print()
     for seed in options.seeds:
         of_seed = [item for item in results if item["seed"] == seed]
-        for name in (peer.name, *options.others):
+        for name in sorted({item["recipe"] for item in of_seed} - {ours.name}):
             share = share_to_reach(of_seed, name, ours.name)
             print(f"seed {seed}: ours reaches the end of {name} in {share} of its time")
 
