@@ -5,6 +5,7 @@ search has a process of its own, so that its peak memory is its own.
 """
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from scores_books import Book, note, read_bundled, table, timed
 
+import novelkit
 from novelkit.copying import AT_LEAST, FILTER_FILE, NgramFilter, find_copies
 
 LARGE_BYTES = 40_000_000
@@ -73,7 +75,11 @@ def run_case(case: str, text: Path, training: Path) -> None:
 
 def in_own_process(case: str, text: Path, training: Path) -> dict[str, Any]:
     command = [sys.executable, __file__, case, str(text), str(training)]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True)
+    # Our own library may lie in the working folder and nowhere else.
+    environment = os.environ | {"PYTHONPATH": str(Path(novelkit.__file__).parents[1])}
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", check=True, env=environment
+    )
     return json.loads(done.stdout)
 
 
