@@ -597,7 +597,8 @@ def test_a_finished_run_goes_on_to_more_steps_in_a_cycle_of_its_own(go, straight
     result = go(run, steps=60, resume=True)
     assert (result.stopped, result.steps, result.resumed_from) == ("finished", 60, STEPS)
     found = [record["learning_rate"] for record in read_history(run)]
-    first, second = Cycle(0).with_end(40, 0.2), Cycle(40).with_end(60, 0.2)
+    share = CONFIG.cooldown_share
+    first, second = Cycle(0).with_end(40, share), Cycle(40).with_end(60, share)
     expected = [learning_rate(step, first, CONFIG) for step in range(1, 41)]
     expected += [learning_rate(step, second, CONFIG) for step in range(41, 61)]
     assert found == expected
@@ -612,7 +613,7 @@ def test_a_finished_run_goes_on_to_more_steps_in_a_cycle_of_its_own(go, straight
 def test_an_unfinished_run_takes_a_later_end_before_its_cooldown(go, half):
     result = go(half, steps=60, resume=True)
     assert (result.stopped, result.steps) == ("finished", 60)
-    cycle = Cycle(0).with_end(60, 0.2)
+    cycle = Cycle(0).with_end(60, CONFIG.cooldown_share)
     later = read_history(half)[20:]
     assert [record["learning_rate"] for record in later] == [
         learning_rate(step, cycle, CONFIG) for step in range(21, 61)
@@ -914,7 +915,8 @@ def test_a_later_session_by_the_clock_cools_down_in_its_own_time(go, tmp_path):
     cycle = decided_cycles(tmp_path)[-1]
     assert result.resumed_from == 80
     seen = cycle["cooldown_start"] - 80
-    assert cycle["end"] - cycle["cooldown_start"] == max(1, round(seen / 4))
+    share = CONFIG.cooldown_share
+    assert cycle["end"] - cycle["cooldown_start"] == max(1, round(seen * share / (1 - share)))
     assert result.seconds < 5
 
 

@@ -15,7 +15,9 @@ from novelkit.training.processes import Processes
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = ("--n-layer", "2", "--n-head", "2", "--n-embd", "32", "--n-ctx", "32", "--dropout", "0")
+# With a cooldown the run that ends at 7 and goes on would be another one.
 SETTINGS = ("--batch-size", "8", "--evaluate-every", "5", "--patience", "0", "--ema-decay", "0.9")
+SETTINGS += ("--schedule", "constant")
 MACHINE = ("--device", "cpu", "--dtype", "float32", "--no-compile")
 
 
@@ -60,10 +62,9 @@ def test_two_processes_see_the_losses_of_one(runs):
     folder, _, _ = runs
     alone, both = (without_clock(read_history(folder / name)) for name in ("alone", "both"))
     assert [record["step"] for record in both] == list(range(1, 13))
-    # The first run of `both` ended at 7 with a cooldown of its own: compare up to there.
-    for one, other in zip(alone[:5], both[:5], strict=True):
-        assert one.keys() == other.keys()
-        assert one.pop("sample", "") == other.pop("sample", "")
+    for one, other in zip(alone, both, strict=True):
+        assert one.keys() <= other.keys()  # step 7 was an end, and was scored
+        assert one.pop("sample", "") in other.pop("sample", "")
         for name, value in one.items():
             assert other[name] == pytest.approx(value, rel=1e-5), (one["step"], name)
     assert len(both[0]["micro_batch_losses"]) == 2
