@@ -35,7 +35,8 @@ class TrainConfig:
     l1_penalty: float = 0.0
     beta1: float = 0.9
     # Shorter than PyTorch's 0.999: a run of hundreds of steps must not average over all of them.
-    beta2: float = 0.95
+    # With 0.95 the tiny preset ended 0.03 nats higher (tests/benchmarks/README.md).
+    beta2: float = 0.99
     # The learning rate's form (see `schedule`); all but wsd and constant need a known last step.
     schedule: str = "wsd"
     warmup_steps: int = 20

@@ -37,6 +37,7 @@ OURS = Recipe("novelkit", library=TrainConfig())
 MUON = Recipe("muon")
 TWO_RATES = MUON.but("muon-emb1e-2", embedding_rate=1e-2)
 LINEAR = TWO_RATES.but("muon-emb1e-2+linear0.4", linear_cooldown=True, cooldown=0.4)
+BEST = LINEAR.but("muon-emb1e-2+linear0.4+beta0.99", beta2=0.99)
 
 # What the other optimizers of `novelkit train` were given their rates by.
 RATES = {
@@ -76,6 +77,7 @@ _SINGLE = {
     "emb0.05": {"embedding_std": 0.05},
     "emb0.01": {"embedding_std": 0.01},
     "beta0.99": {"beta2": 0.99},
+    "beta0.995": {"beta2": 0.995},
     "beta0.8": {"beta1": 0.8},
     "smooth": {"label_smoothing": 0.05},
     "ema": {"ema": 0.99},
@@ -102,7 +104,7 @@ RECIPES: dict[str, Recipe] = {
         *_variants(MUON, _SINGLE),
         *_variants(TWO_RATES, _SINGLE),
         *_variants(LINEAR, _SINGLE),
-        *_variants(LINEAR, {"zero+qkv": {"zero_outputs": True, "split": "qkv"}}),
+        *_variants(BEST, _SINGLE),
     )
 }
 
@@ -117,7 +119,7 @@ def ablations(config: TrainConfig) -> dict[str, Recipe]:
         "no warm-up": {"warmup_steps": 0},
         "no weight decay": {"weight_decay": 0.0},
         "no clipping": {"gradient_clip": 1e9},
-        "AdamW's β2 0.999": {"beta2": 0.999},
+        "AdamW's β2 0.95": {"beta2": 0.95},
         "half the learning rate": {"learning_rate": config.peak_rate / 2},
         "twice the learning rate": {"learning_rate": config.peak_rate * 2},
     }
