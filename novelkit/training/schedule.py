@@ -3,8 +3,8 @@
 wsd, the default: warm-up, stable, cooldown (Hu et al. 2024, arXiv:2404.06395). It needs no end
 that is known in advance, and a run that has cooled down can go on: the next cycle starts from its
 weights, as in WSD-S (Wen et al. 2024, arXiv:2410.05192). The cooldown is a straight line to zero
-over 0.4 of the cycle: 1 - sqrt over a fifth (Hägele et al. 2024, 2405.18392) left 0.019 nats more
-with each of two seeds (tests/benchmarks/README.md). cosine falls to a tenth (nanoGPT's form),
+over 0.4 of the cycle: 1 - sqrt over a fifth (Hägele et al. 2024, 2405.18392) left some 0.02 nats
+more with each of two seeds (tests/benchmarks/README.md). cosine falls to a tenth (nanoGPT's form),
 linear to zero, both over the whole cycle after the warm-up; constant stays.
 """
 
