@@ -81,9 +81,6 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one sub-command; returns the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    # torch's threads spin while they wait for each other; on a machine that does something else,
-    # too, training took several times as long. OpenMP reads this when torch is first imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     for stream in (sys.stdout, sys.stderr):
         # A console that lacks a character shows a question mark instead of ending the work.
         _reconfigure(stream, errors="replace")

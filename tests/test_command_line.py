@@ -682,12 +682,3 @@ def test_the_book_of_these_tests_is_read_as_it_was_written(data):
     assert [part.paragraphs for part in read_jsonl(file).chapters] == [
         part.paragraphs for part in novel(12).chapters
     ]
-
-
-@pytest.mark.parametrize("told", [None, "active"])
-def test_waiting_threads_leave_the_processor_to_others(told, monkeypatch, capsys):
-    monkeypatch.setenv("OMP_WAIT_POLICY", told or "")
-    if told is None:
-        monkeypatch.delenv("OMP_WAIT_POLICY")
-    main(["--help"])
-    assert os.environ["OMP_WAIT_POLICY"] == (told or "passive")

@@ -49,8 +49,7 @@ def _execute(
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
     )
-    # Threads that spin while they wait would slow down whatever else this machine does.
-    client.execute(env={"OMP_WAIT_POLICY": "passive", **os.environ, **environment})
+    client.execute(env={**os.environ, **environment})
     if prelude:
         del notebook.cells[0]
     return notebook
