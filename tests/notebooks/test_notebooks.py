@@ -14,11 +14,14 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = [path.stem for path in NOTEBOOKS]
 
-# Stands for Colab's image: the module that marks it, and nothing of the network.
+# Stands for Colab's image: the module that marks it, found as transformers looks for it, and
+# nothing of the network.
 COLAB = """
-import sys, types
-google = types.ModuleType("google")
-google.colab = types.ModuleType("google.colab")
+import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
+google = module_from_spec(ModuleSpec("google", None, is_package=True))
+google.colab = module_from_spec(ModuleSpec("google.colab", None))
 sys.modules["google"], sys.modules["google.colab"] = google, google.colab
 """
 # A port that nothing listens on: whatever asks the network fails at once.
