@@ -12,9 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from novelkit.plots.fonts import label, use_chinese_font
+from novelkit.plots.fonts import Text, label, text_of, use_chinese_font
 
-Text = str | tuple[str, str]
 Panels = Mapping[Text, Sequence["Curve"]]
 
 TRAIN, VALIDATION = "tab:blue", "tab:orange"
@@ -64,15 +63,15 @@ def plot_curves(
         for number, curve in enumerate(curves):
             _draw_curve(axes, curve, curve.colour if curve.colour >= 0 else number)
         for name, value in (lines or {}).items():
-            _draw_line(axes, _text(name), value)
+            _draw_line(axes, text_of(name), value)
         if log_x:
             axes.set_xscale("log")
             _name_places(axes, sorted({place for curve in curves for place in curve.x}))
-        axes.set_title(_text(title), fontsize=11, parse_math=False)
-        axes.set_xlabel(_text(x_label))
+        axes.set_title(text_of(title), fontsize=11, parse_math=False)
+        axes.set_xlabel(text_of(x_label))
         axes.legend(frameon=False, fontsize=9)
         axes.spines[["top", "right"]].set_visible(False)
-    axes_row[0].set_ylabel(_text(y_label))
+    axes_row[0].set_ylabel(text_of(y_label))
     if limits:
         axes_row[0].set_ylim(*limits)
     return figure
@@ -88,9 +87,9 @@ def plot_gaps(settings: Sequence[Setting], title: Text = "") -> Figure:
     _draw_gaps(panels[0], settings)
     if with_speed:
         _draw_speeds(panels[1], settings)
-    panels[0].set_yticks(range(len(settings)), [_text(setting.name) for setting in settings])
+    panels[0].set_yticks(range(len(settings)), [text_of(setting.name) for setting in settings])
     panels[0].set_ylim(len(settings) - 0.5, -0.5)
-    panels[0].set_title(_text(title), fontsize=11, loc="left", parse_math=False)
+    panels[0].set_title(text_of(title), fontsize=11, loc="left", parse_math=False)
     for axes in panels:
         axes.spines[["top", "right"]].set_visible(False)
     return figure
@@ -130,7 +129,7 @@ def plot_gradient_noise(
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(label("批大小 B（段）", "batch size B (sequences)"))
     axes.set_ylabel(label("梯度长度的平方", "squared length of the gradient"))
-    axes.set_title(_text(title), fontsize=11, parse_math=False)
+    axes.set_title(text_of(title), fontsize=11, parse_math=False)
     axes.legend(frameon=False, loc="upper center")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
@@ -149,7 +148,7 @@ def plot_range_test(
         axes.axvline(rate, color=colour, linewidth=1.2)
         # One below the other, so that near ones do not cover each other.
         place = (rate, 0.97 - 0.08 * number)
-        text = f" {_text(name)} {rate:.1e}"
+        text = f" {text_of(name)} {rate:.1e}"
         right = rate > np.exp(np.mean(np.log([rates[0], rates[-1]])))
         axes.text(
             *place,
@@ -180,7 +179,7 @@ def plot_weights(weights: Mapping[Text, np.ndarray]) -> Figure:
         axes.hist(np.clip(flat, -widest, widest), bins, color=TRAIN, log=True)
         zero = float(np.mean(flat == 0))
         found = label(f"恰好为 0：{zero:.1%}", f"exactly 0: {zero:.1%}")
-        axes.set_title(f"{_text(name)}\n{found}", fontsize=10, parse_math=False)
+        axes.set_title(f"{text_of(name)}\n{found}", fontsize=10, parse_math=False)
         axes.set_xlabel(label("权重", "weight"))
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel(label("个数（对数）", "count (log)"))
@@ -204,10 +203,6 @@ def plot_two_logs(last: Sequence[float], mean: Sequence[float]) -> Figure:
     return figure
 
 
-def _text(name: Text) -> str:
-    return label(name, name) if isinstance(name, str) else label(*name)
-
-
 def _name_places(axes: Axes, places: Sequence[float]) -> None:
     """Ticks of a logarithmic x axis where there are few places, at these, as plain numbers."""
     if len(places) <= MOST_TICKS:
@@ -223,7 +218,7 @@ def _draw_curve(axes: Axes, curve: Curve, number: int) -> None:
     mean = np.mean(np.asarray(curve.seeds, dtype=float), axis=0)
     marker = "o" if len(curve.x) == 1 else ""
     axes.plot(
-        curve.x, mean, style, marker=marker, color=colour, linewidth=1.8, label=_text(curve.name)
+        curve.x, mean, style, marker=marker, color=colour, linewidth=1.8, label=text_of(curve.name)
     )
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from novelkit.environment import find_chinese_font, has_glyphs
 
+# A text of a figure, or a pair of a Chinese and an English one.
+Text = str | tuple[str, str]
 # Put behind the Chinese font for what it lacks, for example mathematical symbols.
 FALLBACK = "DejaVu Sans"
 # Where Unicode's East Asian blocks begin (CJK Radicals Supplement).
@@ -37,6 +39,11 @@ def use_chinese_font() -> str | None:
 def label(chinese: str, english: str) -> str:
     """The Chinese text where the current font can draw it, else the English one."""
     return chinese if _current_font_draws(chinese) else english
+
+
+def text_of(name: Text) -> str:
+    """One text for a name that has one, or a Chinese and an English one."""
+    return label(name, name) if isinstance(name, str) else label(*name)
 
 
 def _current_font_draws(text: str) -> bool:

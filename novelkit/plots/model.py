@@ -12,9 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from novelkit.plots.fonts import label, use_chinese_font
-
-Text = str | tuple[str, str]
+from novelkit.plots.fonts import Text, label, text_of, use_chinese_font
 
 COLOURS = ("0.6", "tab:green", "tab:orange", "tab:blue", "tab:purple", "tab:red")
 BLANKS = {"\n": "⏎", " ": "␣", "\u3000": "␣"}
@@ -67,7 +65,7 @@ def plot_attention(
         _draw_table(axes, np.asarray(table, dtype=float), numbers)
         axes.set_xticks(range(len(columns)), _ticks(columns), parse_math=False)
         axes.set_yticks(range(len(rows)), _ticks(rows), parse_math=False)
-        axes.set_title(_text(title), fontsize=10, parse_math=False)
+        axes.set_title(text_of(title), fontsize=10, parse_math=False)
         axes.tick_params(length=0, labelsize=11 if numbers else 9)
     for axes in list(figure.axes)[len(tables) :]:
         axes.set_axis_off()
@@ -84,7 +82,7 @@ def plot_losses(nats: Mapping[Text, float], highlighted: Text | None = None) -> 
     colours = ["tab:blue" if name == highlighted else "0.8" for name in nats]
     bars = axes.barh(range(len(nats)), list(nats.values()), color=colours, height=0.7)
     axes.bar_label(bars, [f"{value:.2f}" for value in nats.values()], padding=3, fontsize=9)
-    axes.set_yticks(range(len(nats)), [_text(name) for name in nats])
+    axes.set_yticks(range(len(nats)), [text_of(name) for name in nats])
     axes.invert_yaxis()
     axes.margins(x=0.1)
     axes.set_xlabel(label("损失（nats／字），越小越好", "loss (nats per character)"))
@@ -115,12 +113,12 @@ def plot_scores(tasks: Mapping[Text, Sequence[Score]], chance: Sequence[float]) 
             right = f"{score.share:.0%}"
             place = (score.share, row)
             axes.annotate(right, place, (0, 6), textcoords="offset points", ha="center", fontsize=8)
-        axes.set_yticks(range(len(scores)), [_text(score.model) for score in scores])
+        axes.set_yticks(range(len(scores)), [text_of(score.model) for score in scores])
         axes.set_ylim(len(scores) - 0.5, -0.7)
         axes.set_xlim(0, 1.06)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-        counted = f"{_text(title)}（n = {scores[0].total}）"
-        plain = f"{_text(title)} (n = {scores[0].total})"
+        counted = f"{text_of(title)}（n = {scores[0].total}）"
+        plain = f"{text_of(title)} (n = {scores[0].total})"
         axes.set_title(label(counted, plain), fontsize=10, parse_math=False)
         axes.spines[["top", "right"]].set_visible(False)
     note = label(
@@ -138,7 +136,7 @@ def plot_entropies(
     figure = Figure(figsize=(7, 3.6), layout="constrained")
     axes = figure.subplots()
     for (name, values), colour in zip(entropies.items(), ("tab:blue", "tab:red"), strict=False):
-        axes.plot(widths, values, "o-", color=colour, label=_text(name))
+        axes.plot(widths, values, "o-", color=colour, label=text_of(name))
     most = math.log(positions)
     axes.axhline(most, color="0.6", linestyle="--", linewidth=1)
     evenly = label(f"平均分给 {positions} 个字", f"even over {positions} characters")
@@ -169,7 +167,7 @@ def plot_race(
     steps, losses = figure.subplots(1, 2)
     colours = dict(zip(milliseconds, ("tab:orange", "tab:blue", "tab:green"), strict=False))
     for name, values in milliseconds.items():
-        steps.plot(lengths, values, "o-", color=colours[name], label=_text(name))
+        steps.plot(lengths, values, "o-", color=colours[name], label=text_of(name))
     steps.set_xscale("log", base=2)
     steps.set_xticks(lengths, [str(length) for length in lengths])
     steps.set_ylim(bottom=0)
@@ -178,7 +176,7 @@ def plot_race(
     )
     steps.set_ylabel(label("训练一步（毫秒，中位数）", "training step (ms, median)"))
     for name, (seconds, values) in runs.items():
-        losses.plot(seconds, values, color=colours[name], label=_text(name))
+        losses.plot(seconds, values, color=colours[name], label=text_of(name))
     losses.set_xlabel(label("训练了多少秒", "seconds of training"))
     losses.set_ylabel(label("训练损失（nats／词元）", "training loss (nats per token)"))
     for axes in (steps, losses):
@@ -201,7 +199,7 @@ def plot_activations(
         colour = palette[number % len(palette)]
         # A function that covers another one lets it show through.
         style = (0, (4, 3)) if number == 2 else "-"
-        left.plot(x, values, linestyle=style, color=colour, label=_text(name))
+        left.plot(x, values, linestyle=style, color=colour, label=text_of(name))
     left.set_xlabel("x")
     left.set_title(label("函数的样子", "the functions"), fontsize=10)
     left.axhline(0, color="0.8", linewidth=0.8, zorder=0)
@@ -210,7 +208,7 @@ def plot_activations(
         colour = palette[list(curves).index(name) % len(palette)]
         right.plot(values, [row] * len(values), "o", color=colour, alpha=0.6)
         right.plot(float(np.mean(values)), row, "|", color="black", markersize=16)
-    right.set_yticks(range(len(losses)), [_text(name) for name in losses])
+    right.set_yticks(range(len(losses)), [text_of(name) for name in losses])
     right.set_ylim(len(losses) - 0.5, -0.5)
     right.set_xlabel(label("损失（nats／字）", "loss (nats per character)"))
     right.set_title(
@@ -220,10 +218,6 @@ def plot_activations(
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
     return figure
-
-
-def _text(name: Text) -> str:
-    return label(name, name) if isinstance(name, str) else label(*name)
 
 
 def _ticks(characters: Sequence[str]) -> list[str]:
