@@ -8,10 +8,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from novelkit.environment import Compute
 from novelkit.errors import InputError
-from novelkit.model import GPT2, ModelConfig
+from novelkit.model import GPT2, CausalLM, ModelConfig
+from novelkit.model.folder import state_for_transformers
 from novelkit.training import TrainConfig
 from novelkit.training.average import WeightAverage
 from novelkit.training.batches import BatchStream
@@ -95,6 +97,46 @@ def test_muon_is_that_of_pytorch():
 def test_muon_takes_matrices_only():
     with pytest.raises(ValueError, match="matrices"):
         Muon([torch.nn.Parameter(torch.zeros(3))])
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_query_key_and_value_move_as_three_matrices(axis):
+    torch.manual_seed(0)
+    thirds = [torch.nn.Parameter(torch.randn(16, 16) * 0.02) for _ in range(3)]
+    fused = torch.nn.Parameter(torch.cat([item.detach() for item in thirds], axis))
+    alone = torch.nn.Parameter(fused.detach().clone())
+    groups = (thirds, [{"params": [fused], "axis": axis}], [alone])
+    optimizers = [Muon(group, lr=0.1) for group in groups]
+    for _ in range(3):
+        fused.grad = torch.randn_like(fused)
+        alone.grad = fused.grad.clone()
+        for item, gradient in zip(thirds, fused.grad.chunk(3, axis), strict=True):
+            item.grad = gradient.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    assert torch.allclose(fused, torch.cat(thirds, axis), atol=1e-5)
+    assert not torch.allclose(fused, alone, atol=1e-2)
+
+
+def test_query_key_and_value_are_found_in_either_layout():
+    """Ours keeps (out, in), transformers' GPT-2 the transposed: the same steps from the same."""
+    torch.manual_seed(0)
+    ours = GPT2(SIZE)
+    sizes = {"n_positions": 16, "n_layer": 2, "n_head": 2, "n_embd": 16, "vocab_size": 50}
+    sizes |= {"bos_token_id": None, "eos_token_id": None}
+    sizes |= dict.fromkeys(("attn_pdrop", "embd_pdrop", "resid_pdrop"), 0.0)
+    theirs = CausalLM(GPT2LMHeadModel(GPT2Config(**sizes)))
+    theirs.model.load_state_dict(state_for_transformers(ours), strict=False)
+    for model in (ours, theirs):
+        config = TrainConfig(optimizer="muon", batch_size=4)
+        one = Learner(model, config, CPU)
+        assert len(one.optimizers["muon"].param_groups) == 2
+        one.update(stream().batch(1), 1e-2, 1)
+    found = theirs.model.state_dict()
+    for name, expected in state_for_transformers(ours).items():
+        # Where a gradient is almost nothing, AdamW's first step is its sign, which rounding decides.
+        if expected.dim() == 2 and ".h." in name:
+            assert torch.allclose(found[name], expected, atol=2e-4), name
 
 
 def test_a_parameter_without_gradient_keeps_still():

@@ -295,7 +295,7 @@ def test_the_learning_rate_reaches_every_group():
         name: [group["lr"] for group in item.param_groups]
         for name, item in learner.optimizers.items()
     }
-    assert rates == {"muon": [0.0123], "adamw": [2 * 0.0123] * 2}
+    assert rates == {"muon": [0.0123] * 2, "adamw": [2 * 0.0123] * 2}
 
 
 # The schedule

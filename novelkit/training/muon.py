@@ -2,16 +2,21 @@
 
 Jordan et al. 2024 (kellerjordan.github.io/posts/muon), with the scale of Liu et al. 2025
 (arXiv:2502.16982) that makes an update as large as AdamW's, so that both take one learning rate.
-It does what `torch.optim.Muon` does (a test compares them), with two additions: the iteration
-runs in a number format that the device computes fast, where torch always takes bfloat16, which a
-T4 and most CPUs only emulate; and matrices of one shape pass through it together.
+It does what `torch.optim.Muon` does (a test compares them), with three additions: the
+iteration runs in a number format that the device computes fast, where torch always takes bfloat16,
+which a T4 and most CPUs only emulate; matrices of one shape pass through it together; and the
+query, key and value that GPT-2 keeps in one matrix are three.
 """
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+
+# A matrix, its gradient, its momentum.
+Triple = tuple[Tensor, Tensor, Tensor]
 
 # Coefficients of the quintic Newton-Schulz iteration, chosen by Jordan for a steep slope at 0.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
@@ -38,17 +43,22 @@ def orthogonalise(
 
 
 class Muon(Optimizer):
-    """Muon for 2-D parameters; `dtype` is that of the Newton-Schulz iteration."""
+    """Muon for 2-D parameters; `dtype` is that of the Newton-Schulz iteration.
+
+    A group with an `axis` holds matrices that are three of one shape in a row along it, the query,
+    key and value of an attention: each third is made orthogonal alone, as Jordan advises.
+    """
 
     def __init__(
         self,
-        params: Iterable[Tensor],
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
         lr: float = 1e-3,
         weight_decay: float = 0.1,
         momentum: float = 0.95,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
+        settings = {"lr": lr, "weight_decay": weight_decay, "momentum": momentum, "axis": None}
+        super().__init__(params, settings)
         self.dtype = dtype
         shapes = {tuple(item.shape) for group in self.param_groups for item in group["params"]}
         if any(len(shape) != 2 for shape in shapes):
@@ -62,24 +72,30 @@ class Muon(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            by_shape: dict[torch.Size, list[Tensor]] = {}
+            by_shape: dict[torch.Size, list[Triple]] = {}
             for parameter in group["params"]:
-                if parameter.grad is not None:
-                    by_shape.setdefault(parameter.shape, []).append(parameter)
-            for parameters in by_shape.values():
-                gradients = [item.grad for item in parameters if item.grad is not None]
-                self._step_together(parameters, gradients, group)
+                for triple in self._matrices(parameter, group["axis"]):
+                    by_shape.setdefault(triple[0].shape, []).append(triple)
+            for triples in by_shape.values():
+                self._step_together(triples, group)
         return loss
 
-    def _step_together(
-        self, parameters: list[Tensor], gradients: list[Tensor], group: dict[str, float]
-    ) -> None:
+    def _matrices(self, parameter: Tensor, axis: int | None) -> list[Triple]:
+        """What is orthogonal alone, with its gradient and momentum: a parameter or its thirds."""
+        if parameter.grad is None:
+            return []
+        if not self.state[parameter]:
+            self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        whole = (parameter, parameter.grad, self.state[parameter]["momentum_buffer"])
+        if axis is None:
+            return [whole]
+        parameters, gradients, buffers = (tensor.chunk(3, axis) for tensor in whole)  # views
+        return [*zip(parameters, gradients, buffers, strict=True)]
+
+    def _step_together(self, triples: list[Triple], group: dict[str, Any]) -> None:
         """Update matrices of one shape."""
         momentum, lr = group["momentum"], group["lr"]
-        for parameter in parameters:
-            if not self.state[parameter]:
-                self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
-        buffers = [self.state[parameter]["momentum_buffer"] for parameter in parameters]
+        parameters, gradients, buffers = zip(*triples, strict=True)
         torch._foreach_lerp_(buffers, gradients, 1 - momentum)
         looking_ahead = torch._foreach_lerp(gradients, buffers, momentum)  # Nesterov
         updates = orthogonalise(looking_ahead, self.dtype)

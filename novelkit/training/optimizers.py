@@ -38,7 +38,7 @@ def build_optimizers(
     optimizers: dict[str, Optimizer] = {"adamw": _adamw(groups, config)}
     if hidden:
         settings = {"lr": config.peak_rate, "weight_decay": config.weight_decay}
-        optimizers["muon"] = Muon(hidden.values(), dtype=dtype, **settings)
+        optimizers["muon"] = Muon(_by_axis_of_thirds(hidden), dtype=dtype, **settings)
     return optimizers
 
 
@@ -57,6 +57,17 @@ def hidden_matrices(model: LanguageModel) -> Named:
         and id(item) not in excluded
         and "lora_" not in name
     }
+
+
+def _by_axis_of_thirds(hidden: Named) -> list[dict[str, Any]]:
+    """Groups for Muon: matrices that hold query, key and value as thirds of an axis, and others."""
+    groups: dict[int | None, list[nn.Parameter]] = {}
+    for name, item in hidden.items():
+        fused = any(part in name for part in ("query_key_value", "c_attn", "qkv"))
+        axis = item.shape[0] < item.shape[1]  # transformers' Conv1D keeps (in, out)
+        thirds = fused and max(item.shape) == 3 * min(item.shape)
+        groups.setdefault(int(axis) if thirds else None, []).append(item)
+    return [{"params": items, "axis": axis} for axis, items in groups.items()]
 
 
 def _groups(named: Named, config: TrainConfig) -> list[dict[str, Any]]:
