@@ -1,5 +1,6 @@
 """Figures: each one saves, with a Chinese font and without, and never draws a box for a letter."""
 
+import itertools
 import math
 import warnings
 
@@ -169,6 +170,27 @@ def test_the_loss(tmp_path, font):
 def test_the_loss_of_one_step_and_without_validation(tmp_path):
     for records in (history(1), [{"step": 1, "loss": 7.0}], history(9)):
         assert save(plot_loss(records, DATA), tmp_path / "loss.png") > 5000
+
+
+def test_a_loss_that_is_no_number_is_drawn_around(tmp_path):
+    records = [*history(5), {"step": 6, "loss": math.nan}, {"step": 7, "loss": math.inf}]
+    figure = plot_loss(records, DATA)
+    assert save(figure, tmp_path / "loss.png") > 5000
+    assert figure.axes[0].get_ylim()[1] < 20
+
+
+def test_no_name_of_a_line_touches_another_or_a_curve(tmp_path):
+    anchors = {"uniform": 7.2, "unigram": 5.7, "xz": 4.8, "bigram": 4.41, "trigram": 4.4}
+    figure = plot_loss(history(), {**DATA, "anchors": anchors})
+    save(figure, tmp_path / "loss.png")
+    axes = figure.axes[0]
+    named = [
+        item for item in axes.texts if any(f"{v:.2f}" in item.get_text() for v in anchors.values())
+    ]
+    boxes = sorted((item.get_window_extent() for item in named), key=lambda box: box.y0)
+    assert len(boxes) == len(anchors)
+    assert all(lower.y1 <= upper.y0 + 1 for lower, upper in itertools.pairwise(boxes))
+    assert all(box.x0 > axes.get_window_extent().x1 for box in boxes)
 
 
 def test_the_losses_are_drawn_per_character(font):

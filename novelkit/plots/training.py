@@ -1,7 +1,8 @@
 """The loss of a run, to be read against the anchors of its corpus.
 
 Every step is a point and nothing is averaged away: a smooth line and the spread lie over them.
-Reference lines carry their names at the right edge, and a new session is marked where it began.
+Reference lines carry their names beside the axes, where no curve can lie over them, and a new
+session is marked where it began.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,8 +15,8 @@ from matplotlib.figure import Figure
 from novelkit.plots.fonts import label, use_chinese_font
 from novelkit.scores import ANCHOR_NAMES
 
-# About the height of a label in a plot that reaches up to ln V.
-CLOSE_NATS = 0.25
+# The height of a reference line's name, as a share of the axes.
+NAME_HEIGHT = 0.04
 # Points of the smooth line.
 SMOOTH_PLACES = 400
 
@@ -28,16 +29,18 @@ def plot_loss(history: Sequence[dict[str, Any]], data: dict[str, Any], title: st
     ratio = data["tokens_per_character"]
     steps = np.array([record["step"] for record in history])
     loss = np.array([record["loss"] for record in history]) * ratio["train"]
-    _plot_training(axes, steps, loss)
+    finite = np.isfinite(loss)
+    if finite.any():
+        _plot_training(axes, steps[finite], loss[finite])
     evaluated = [record for record in history if "validation_loss" in record]
     if evaluated:
         _plot_validation(axes, evaluated, ratio["validation"])
-    _draw_anchors(axes, data["anchors"])
     _mark_sessions(axes, history)
     axes.set_xlabel(label("步", "step"))
     axes.set_ylabel(label("损失（nats／字）", "loss (nats per character)"))
     axes.set_xlim(0, max(steps[-1], 1))
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.05 * max(loss[finite].max(initial=1), *data["anchors"].values()))
+    _draw_anchors(axes, data["anchors"])
     axes.set_title(label(title, ""), parse_math=False)
     axes.legend(loc="lower left", frameon=False)
     bits = axes.secondary_yaxis(
@@ -66,44 +69,40 @@ def _plot_training(axes: Axes, steps: np.ndarray, loss: np.ndarray) -> None:
 def _plot_validation(axes: Axes, evaluated: Sequence[dict[str, Any]], ratio: float) -> None:
     steps = [record["step"] for record in evaluated]
     losses = np.array([record["validation_loss"] for record in evaluated]) * ratio
-    name = label("验证（没见过的章节）", "validation (unseen chapters)")
-    axes.plot(steps, losses, "o-", color="tab:orange", markersize=4, label=name)
     best = int(losses.argmin())
-    # Near the right edge the note would leave the picture or cover the names of the lines.
-    late = steps[best] > 0.8 * steps[-1]
-    axes.annotate(
-        label(f"最低 {losses[best]:.2f}", f"best {losses[best]:.2f}"),
-        (steps[best], losses[best]),
-        textcoords="offset points",
-        xytext=(-60, 12) if late else (0, -16),
-        ha="right" if late else "center",
-        color="tab:orange",
+    # In the legend: beside its point it would lie over a line, wherever one puts it.
+    lowest = label(
+        f"最低 {losses[best]:.2f}，第 {steps[best]} 步",
+        f"best {losses[best]:.2f}, step {steps[best]}",
     )
+    name = label(f"验证（没见过的章节；{lowest}）", f"validation (unseen chapters; {lowest})")
+    axes.plot(steps, losses, "o-", color="tab:orange", markersize=4, label=name)
+    axes.plot(steps[best], losses[best], "*", color="tab:orange", markersize=12)
 
 
 def _draw_anchors(axes: Axes, anchors: Mapping[str, float]) -> None:
-    """A dashed line an anchor; lines too close to carry a name each share one."""
-    groups: list[list[str]] = []
-    for name in sorted(anchors, key=anchors.__getitem__):
-        value = anchors[name]
-        axes.axhline(value, color="0.6", linewidth=0.8, linestyle="--")
-        if groups and value - anchors[groups[-1][0]] < CLOSE_NATS:
-            groups[-1].append(name)
-        else:
-            groups.append([name])
-    for group in groups:
-        names = label("、", ", ").join(label(*ANCHOR_NAMES[name]) for name in group)
-        values = " / ".join(dict.fromkeys(f"{anchors[name]:.2f}" for name in group))
+    """A dashed line an anchor, its name right of the axes and of the scale in bits."""
+    names = sorted(anchors, key=anchors.__getitem__)
+    places = _spread(axes.transLimits.transform([(0, anchors[name]) for name in names])[:, 1])
+    for name, place in zip(names, places, strict=True):
+        axes.axhline(anchors[name], color="0.6", linewidth=0.8, linestyle="--", zorder=1)
         axes.text(
-            0.995,
-            anchors[group[-1]],
-            f"{names} {values}",
-            transform=axes.get_yaxis_transform(),
-            ha="right",
-            va="bottom",
+            1.08,
+            place,
+            f"{label(*ANCHOR_NAMES[name])} {anchors[name]:.2f}",
+            transform=axes.transAxes,
+            va="center",
             fontsize=8,
             color="0.4",
         )
+
+
+def _spread(places: np.ndarray) -> np.ndarray:
+    """Ascending places, each at least `NAME_HEIGHT` above the one before."""
+    rows = NAME_HEIGHT * np.arange(len(places))
+    up = np.maximum.accumulate(places - rows)
+    down = np.minimum.accumulate((places - rows)[::-1])[::-1]
+    return rows + (up + down) / 2  # between pushing all up and pushing all down
 
 
 def _mark_sessions(axes: Axes, history: Sequence[dict[str, Any]]) -> None:

@@ -37,7 +37,9 @@ OURS = Recipe("novelkit", library=TrainConfig())
 MUON = Recipe("muon")
 TWO_RATES = MUON.but("muon-emb1e-2", embedding_rate=1e-2)
 LINEAR = TWO_RATES.but("muon-emb1e-2+linear0.4", linear_cooldown=True, cooldown=0.4)
-BEST = LINEAR.but("muon-emb1e-2+linear0.4+beta0.99", beta2=0.99)
+BETA = LINEAR.but("muon-emb1e-2+linear0.4+beta0.99", beta2=0.99)
+QKV = BETA.but(f"{BETA.name}+qkv", split="qkv")
+MOMENTUM = QKV.but(f"{QKV.name}+m0.9", momentum=0.9)
 
 # What the other optimizers of `novelkit train` were given their rates by.
 RATES = {
@@ -58,12 +60,19 @@ def _variants(base: Recipe, changes: dict[str, dict[str, Any]]) -> list[Recipe]:
 
 
 _SINGLE = {
-    "lr6e-3": {"learning_rate": 6e-3},
     "lr1.5e-3": {"learning_rate": 1.5e-3},
+    "lr2.5e-3": {"learning_rate": 2.5e-3},
+    "lr4e-3": {"learning_rate": 4e-3},
+    "lr6e-3": {"learning_rate": 6e-3},
+    "lr4e-3-emb1.2e-2": {"learning_rate": 4e-3, "embedding_rate": 1.2e-2},
+    "lr4e-3-emb1.4e-2": {"learning_rate": 4e-3, "embedding_rate": 1.4e-2},
+    "lr5e-3-emb1.5e-2": {"learning_rate": 5e-3, "embedding_rate": 1.5e-2},
+    "m0.85": {"momentum": 0.85},
+    "m0.9": {"momentum": 0.9},
     "qkv": {"split": "qkv"},
     "heads": {"split": "heads"},
     "rows": {"neuron_norm": True},
-    "momentum": {"momentum_warmup": 100},
+    "warmup": {"momentum_warmup": 100},
     "wd0": {"weight_decay": 0.0},
     "wd0.5": {"weight_decay": 0.5},
     "embwd0": {"embedding_decay": 0.0},
@@ -104,7 +113,9 @@ RECIPES: dict[str, Recipe] = {
         *_variants(MUON, _SINGLE),
         *_variants(TWO_RATES, _SINGLE),
         *_variants(LINEAR, _SINGLE),
-        *_variants(BEST, _SINGLE),
+        *_variants(BETA, _SINGLE),
+        *_variants(QKV, _SINGLE),
+        *_variants(MOMENTUM, _SINGLE),
     )
 }
 
@@ -120,6 +131,7 @@ def ablations(config: TrainConfig) -> dict[str, Recipe]:
         "no weight decay": {"weight_decay": 0.0},
         "no clipping": {"gradient_clip": 1e9},
         "AdamW's β2 0.95": {"beta2": 0.95},
+        "momentum 0.95": {"beta1": 0.95},
         "half the learning rate": {"learning_rate": config.peak_rate / 2},
         "twice the learning rate": {"learning_rate": config.peak_rate * 2},
     }

@@ -28,7 +28,6 @@ from novelkit.training.objective import Objective
 from novelkit.training.schedule import Cycle, learning_rate
 from novelkit.training.step import Learner
 
-MUON_MOMENTUM = 0.95
 NEURON_MOMENTUM = 0.95
 
 
@@ -50,7 +49,8 @@ class Recipe:
     beta2: float = 0.95
     split: str = ""  # what Muon orthogonalises alone: q, k, v ("qkv") or each head ("heads")
     neuron_norm: bool = False  # NorMuon: rows of an update share one size (arXiv:2510.05491)
-    momentum_warmup: int = 0  # steps from 0.85
+    momentum: float = 0.95  # of Muon
+    momentum_warmup: int = 0  # steps from a tenth below it
     schedule: str = "wsd"  # or cosine (to a tenth), linear
     cooldown: float = 0.2
     linear_cooldown: bool = False  # instead of 1 - sqrt
@@ -99,7 +99,7 @@ class CandidateMuon(Optimizer):
         for group in self.param_groups:
             group["steps"] += 1
             early = max(0.0, 1 - group["steps"] / max(1, self.recipe.momentum_warmup))
-            momentum = MUON_MOMENTUM - 0.1 * early
+            momentum = self.recipe.momentum - 0.1 * early
             by_shape: dict[torch.Size, list[Tensor]] = {}
             for parameter in group["params"]:
                 by_shape.setdefault(parameter.shape, []).append(parameter)
