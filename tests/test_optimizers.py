@@ -134,7 +134,7 @@ def test_query_key_and_value_are_found_in_either_layout():
         one.update(stream().batch(1), 1e-2, 1)
     found = theirs.model.state_dict()
     for name, expected in state_for_transformers(ours).items():
-        # Where a gradient is almost nothing, AdamW's first step is its sign, which rounding decides.
+        # AdamW's first step is the gradient's sign, which rounding decides near zero.
         if expected.dim() == 2 and ".h." in name:
             assert torch.allclose(found[name], expected, atol=2e-4), name
 

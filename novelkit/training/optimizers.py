@@ -37,8 +37,13 @@ def build_optimizers(
     groups = [{**group, "factor": config.adamw_factor} for group in _groups(rest, config)]
     optimizers: dict[str, Optimizer] = {"adamw": _adamw(groups, config)}
     if hidden:
-        settings = {"lr": config.peak_rate, "weight_decay": config.weight_decay}
-        optimizers["muon"] = Muon(_by_axis_of_thirds(hidden), dtype=dtype, **settings)
+        optimizers["muon"] = Muon(
+            _by_axis_of_thirds(hidden),
+            lr=config.peak_rate,
+            weight_decay=config.weight_decay,
+            momentum=config.beta1,
+            dtype=dtype,
+        )
     return optimizers
 
 
