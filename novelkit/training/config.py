@@ -34,7 +34,7 @@ class TrainConfig:
     # amount where L2 pulls in proportion.
     weight_decay: float = 0.1
     l1_penalty: float = 0.0
-    # Also the momentum of Muon and SGD. With 0.95, the usual one of Muon, the tiny preset ended higher.
+    # Also the momentum of Muon and SGD. Muon with its usual 0.95 ended higher with the tiny preset.
     beta1: float = 0.9
     # Shorter than PyTorch's 0.999: a run of hundreds of steps must not average over all of them.
     # With 0.95 the tiny preset ended 0.03 nats higher (tests/benchmarks/README.md).
