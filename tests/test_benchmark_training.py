@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "benchmarks"))
 
 import recipe
 import recipe_candidates
+import recipe_plot
 import training_contenders
 import training_speed
 from recipe_trials import Recipe, Setting, Trial
@@ -129,6 +130,17 @@ def test_confirm_says_when_ours_reaches_the_peer_and_plot_draws_it(
         assert moments == sorted(moments)
     run(recipe, monkeypatch, capsys, "plot", data_folder, "--runs", out, "--out", png)
     assert png.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_rate_of_a_peer_is_named_in_the_picture():
+    curve = [[1, 1.0, 5.0], [2, 60.0, 4.0]]
+    results = [
+        {"recipe": recipe_name, "share": share, "curve": curve}
+        for recipe_name, share in (("nanogpt-lr0.002", 1.0), ("novelkit", 0.5), ("muon", 1.0))
+    ]
+    axes = recipe_plot.plot_curves(results, {"uniform": 6.0}, 1.0).axes[0]
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert names[0] == "muon" and "0.002" in names[1] and "50%" in names[2]
 
 
 @pytest.mark.parametrize(

@@ -272,6 +272,12 @@ def test_muon_moves_the_hidden_matrices_only():
     assert moved == {f"blocks.{layer}.{name}.weight" for layer in (0, 1) for name in matrices}
 
 
+@pytest.mark.parametrize("optimizer", ["muon", "sgd"])
+def test_the_momentum_is_beta1(optimizer):
+    groups = build_optimizers(GPT2(SIZE), TrainConfig(optimizer=optimizer, beta1=0.7))
+    assert {group["momentum"] for group in groups[optimizer].param_groups} == {0.7}
+
+
 @pytest.mark.parametrize("kind", ["muon", "adamw"])
 def test_weight_decay_shrinks_matrices_and_nothing_else(kind):
     learner = make_learner(optimizer=kind, weight_decay=0.5)

@@ -48,8 +48,12 @@ def plot_curves(
 
 
 def _name(result: dict[str, Any]) -> str:
-    if result["recipe"] in NAMES:
-        return label(*NAMES[result["recipe"]])
+    name, _, rate = result["recipe"].partition("-lr")
+    if name in NAMES:
+        chinese, english = NAMES[name]
+        if rate:
+            return label(f"{chinese}，学习率 {rate}", f"{english}, learning rate {rate}")
+        return label(chinese, english)
     if result["share"] == 1 and result["recipe"] != "novelkit":
         return str(result["recipe"])
     share = f"{result['share']:.0%}"
