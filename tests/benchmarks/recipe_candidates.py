@@ -20,6 +20,7 @@ NANOGPT = Recipe(
 )
 # The same by PyTorch's own kernels, and with the dropout of nanoGPT's file.
 PLAIN = NANOGPT.but("nanogpt-plain", own_kernels=False)
+PLAIN_FASTER = PLAIN.but("nanogpt-plain-lr0.0014", learning_rate=1.4e-3)
 VERBATIM = NANOGPT.but("nanogpt-verbatim", own_kernels=False, dropout=0.2)
 # What transformers.Trainer does if it is told nothing; a rate for fine-tuning.
 TRAINER = Recipe(
@@ -103,6 +104,7 @@ RECIPES: dict[str, Recipe] = {
             for rate in (5e-4, 7e-4, 1.4e-3, 2e-3, 3e-3)
         ),
         PLAIN,
+        PLAIN_FASTER,
         VERBATIM,
         TRAINER,
         OURS,
