@@ -45,8 +45,8 @@ MOMENTUM = QKV.but(f"{QKV.name}+m0.9", momentum=0.9)
 # What the other optimizers of `novelkit train` were given their rates by.
 RATES = {
     "adamw": (1e-3, 2e-3, 3e-3),
-    "sgd": (0.1, 0.3, 1.0),
-    "lamb": (3e-3, 1e-2, 3e-2),
+    "sgd": (0.03, 0.1, 0.3, 1.0),
+    "lamb": (3e-3, 1e-2, 3e-2, 1e-1),
     "adafactor": (3e-3, 1e-2, 3e-2),
 }
 OTHERS = [
