@@ -47,7 +47,7 @@ RATES = {
     "adamw": (1e-3, 2e-3, 3e-3),
     "sgd": (0.03, 0.1, 0.3, 1.0),
     "lamb": (3e-3, 1e-2, 3e-2, 1e-1),
-    "adafactor": (3e-3, 1e-2, 3e-2),
+    "adafactor": (3e-3, 1e-2, 3e-2, 1e-1),
 }
 OTHERS = [
     Recipe(f"{name}-lr{rate:g}", library=TrainConfig(optimizer=name, learning_rate=rate))
