@@ -6,8 +6,8 @@ from typing import Any
 
 from novelkit.errors import InputError
 
-# Each optimizer's own learning rate, the best of those that `recipe.py search` tried with the tiny
-# preset on one long novel (tests/benchmarks/README.md).
+# Each optimizer's own learning rate: of those that `recipe.py search` tried with the tiny preset,
+# the best, or at most 0.02 nats from it (tests/benchmarks/README.md).
 LEARNING_RATES = {"muon": 4e-3, "adamw": 1e-3, "sgd": 0.03, "lamb": 3e-2, "adafactor": 3e-2}
 OPTIMIZERS = tuple(LEARNING_RATES)
 SCHEDULES = ("wsd", "cosine", "linear", "constant")
