@@ -179,6 +179,14 @@ def test_a_loss_that_is_no_number_is_drawn_around(tmp_path):
     assert figure.axes[0].get_ylim()[1] < 20
 
 
+def test_a_validation_loss_above_every_line_is_in_the_picture(tmp_path):
+    records = [*history(20), {"step": 21, "loss": 2.0, "validation_loss": 12.0}]
+    for anchors in (DATA["anchors"], {}):
+        figure = plot_loss(records, {**DATA, "anchors": anchors})
+        assert save(figure, tmp_path / "loss.png") > 5000
+        assert 12.0 * 1.1 < figure.axes[0].get_ylim()[1] < 15
+
+
 def test_no_name_of_a_line_touches_another_or_a_curve(tmp_path):
     anchors = {"uniform": 7.2, "unigram": 5.7, "xz": 4.8, "bigram": 4.41, "trigram": 4.4}
     figure = plot_loss(history(), {**DATA, "anchors": anchors})

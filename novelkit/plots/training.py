@@ -39,7 +39,7 @@ def plot_loss(history: Sequence[dict[str, Any]], data: dict[str, Any], title: st
     axes.set_xlabel(label("步", "step"))
     axes.set_ylabel(label("损失（nats／字）", "loss (nats per character)"))
     axes.set_xlim(0, max(steps[-1], 1))
-    axes.set_ylim(0, 1.05 * max(loss[finite].max(initial=1), *data["anchors"].values()))
+    axes.set_ylim(0, 1.05 * max(1.0, axes.dataLim.ymax, *data["anchors"].values()))
     _draw_anchors(axes, data["anchors"])
     axes.set_title(label(title, ""), parse_math=False)
     axes.legend(loc="lower left", frameon=False)
@@ -82,6 +82,8 @@ def _plot_validation(axes: Axes, evaluated: Sequence[dict[str, Any]], ratio: flo
 
 def _draw_anchors(axes: Axes, anchors: Mapping[str, float]) -> None:
     """A dashed line an anchor, its name right of the axes and of the scale in bits."""
+    if not anchors:
+        return
     names = sorted(anchors, key=anchors.__getitem__)
     places = _spread(axes.transLimits.transform([(0, anchors[name]) for name in names])[:, 1])
     for name, place in zip(names, places, strict=True):
