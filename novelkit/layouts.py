@@ -24,10 +24,14 @@ DATA (written by `prepare`, read by `train`)
                            "novels": [{"title", "chapters", "characters", "source":
                                        {"file", "sha256", "encoding", "damage",
                                         "container", "author", "omitted",
-                                        "files"}}],
+                                        "files"},
+                                       "author", "style", "repeat",
+                                       "held_out": {"share", "test", "whole"}}],
                            "skipped": [{"file", "reason"}],
                            "splits": {"train" | "validation" | "test":
-                                      {"file", "sha256", "tokens", "characters", "chapters"}},
+                                      {"file", "sha256", "tokens", "characters",
+                                       "header_tokens", "chapters"}},
+                           "headers": {"book", "line_end"},
                            "anchors": {"uniform", "unigram", "bigram", "trigram",
                                        "fivegram", "xz"},
                            "anchors_characters": {"train", "validation"},
@@ -50,8 +54,12 @@ DATA (written by `prepare`, read by `train`)
                           anchors in nats per character, of so many characters where the texts are
                           longer; tokenizer: char, word, bpe or foreign; container, author,
                           omitted and files (how many were joined as the chapters of one book)
-                          only of the books that have them; skipped: files of folders and
-                          archives that could not be used; fingerprint: the sha256 of the inputs
+                          only of the books that have them, as the author, style and repeat of
+                          the table of books, and held_out where it is not the usual; headers:
+                          the ids between which a header stands, only where there are headers,
+                          as header_tokens of the splits; characters of a split: those that its
+                          ids spell, with repeats; skipped: files of folders and archives that
+                          could not be used; fingerprint: the sha256 of the inputs
                           and settings, by which `prepare` knows its own work again
     train.npy, validation.npy, test.npy
                           the token ids of a split as one 1-D array, uint16 or uint32, in reading
@@ -142,7 +150,7 @@ Model folder (written by `train`, read by `write`, `AutoModelForCausalLM`, `Auto
                           copying is noticed without that text: arrays counts and remainders, and
                           {"format": "novelkit-copy-filter", "version": 1, "n", "step",
                            "characters", "bucket_bits", "remainder_bytes", "sha256"}
-    novelkit.json         {"format": "novelkit-model", "version": 1, "novels", "step",
+    novelkit.json         {"format": "novelkit-model", "version": 1, "novels", "step", "headers",
                            "anchors": {"uniform", "unigram", "bigram", "trigram",
                                        "fivegram", "xz"},
                            "weights_sha256",
@@ -241,6 +249,14 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically; NaN is refused, since JSON has none."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def knows_headers(folder: Path) -> bool:
+    """Whether a model folder is of a model that was trained with headers."""
+    try:
+        return bool(json.loads((folder / MODEL_FILE).read_text(encoding="utf-8")).get("headers"))
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def read_header(path: Path, format_name: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from novelkit.errors import InputError
 from novelkit.model import Cache, CausalCache, LanguageModel, new_cache
+from novelkit.tokenizing.headers import Header, encode_header
 from novelkit.tokenizing.interface import FIRST_BYTE_ID, FIRST_CHARACTER_ID, Tokenizer
 
 
@@ -107,13 +108,18 @@ def next_token_probabilities(logits: Tensor, config: SamplingConfig) -> Tensor:
 
 
 def generate(
-    model: LanguageModel, tokenizer: Tokenizer, prompt: str, config: SamplingConfig
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    prompt: str,
+    config: SamplingConfig,
+    header: Header | None = None,
 ) -> Iterator[Piece]:
     """Continue `prompt`: yields pieces as they are decided, `config.length` characters in all.
 
-    Ends earlier at the end-of-text token. Past the context limit it goes on from the most recent
-    half of the context. Raises `InputError` for a prompt without characters or a model and a
-    tokenizer of different vocabularies.
+    A `header` stands before the prompt and stays in sight: for models that were trained with
+    headers. Ends earlier at the end-of-text token. Past the context limit it goes on from the most
+    recent half of the context. Raises `InputError` for a prompt without characters or a model and
+    a tokenizer of different vocabularies.
     """
     if not prompt.strip():
         raise InputError("提示文字里没有字：请写几个字的开头，模型才知道从哪里续写。")
@@ -122,7 +128,13 @@ def generate(
             f"模型有 {model.config.vocab_size} 个编号，tokenizer 有 {len(tokenizer)} 个："
             "两者不是一起训练的，续写会是乱码。请用模型文件夹里的 tokenizer。"
         )
-    reader = _Reader(model, tokenizer.encode(prompt).tolist())
+    first = encode_header(tokenizer, header).tolist() if header else []
+    if 2 * len(first) > model.config.n_ctx:
+        raise InputError(
+            f"题头有 {len(first)} 个词元，超过了上下文 {model.config.n_ctx} 的一半："
+            "请少写几项，给正文留下地方。"
+        )
+    reader = _Reader(model, first, tokenizer.encode(prompt).tolist())
     random = torch.Generator().manual_seed(config.seed)
     decoder, written = tokenizer.stream(), 0
     # A character spelled in bytes takes up to four tokens.
@@ -130,6 +142,7 @@ def generate(
     for count in range(1, tokens + 1):
         logits = reader.next_logits()
         allowed = logits if config.rare_characters else without_bytes(logits, tokenizer.byte_ids)
+        allowed = _without_books(allowed, tokenizer)
         probabilities = next_token_probabilities(allowed, config)
         token = int(torch.multinomial(probabilities, 1, generator=random))
         text = decoder.push(token)
@@ -148,6 +161,13 @@ def generate(
         reader.append(token)
 
 
+def _without_books(logits: Tensor, tokenizer: Tokenizer) -> Tensor:
+    """Forbid the token that begins another book, unless it is also the one that ends a text."""
+    if tokenizer.book == tokenizer.end_of_text:
+        return logits
+    return logits.index_fill(-1, torch.tensor([tokenizer.book]), float("-inf"))
+
+
 def _score(logits: Tensor, token: int) -> tuple[float, int]:
     """The model's own probability of a token and its rank among all, from 1."""
     probabilities = logits.float().softmax(dim=-1)
@@ -157,8 +177,8 @@ def _score(logits: Tensor, token: int) -> tuple[float, int]:
 class _Reader:
     """Feeds tokens to the model through a cache, and starts a new one when it is full."""
 
-    def __init__(self, model: LanguageModel, ids: list[int]) -> None:
-        self.model, self.ids = model, ids
+    def __init__(self, model: LanguageModel, first: list[int], ids: list[int]) -> None:
+        self.model, self.first, self.ids = model, first, ids  # `first` always stays in sight
         self._cache: Cache | CausalCache | None = None
 
     def append(self, token: int) -> None:
@@ -172,7 +192,9 @@ class _Reader:
         if self._cache is None or self._cache.length == context:
             # Positions are absolute, so a full cache cannot slide: read the recent part again,
             # and only half of it, so that this happens once in n_ctx / 2 tokens.
-            new = self.ids if len(self.ids) <= context else self.ids[-max(1, context // 2) :]
+            room = context - len(self.first)
+            recent = self.ids if len(self.ids) <= room else self.ids[-max(1, room // 2) :]
+            new = self.first + recent
             self._cache = new_cache(self.model)
         device = next(self.model.parameters()).device
         logits = self.model(torch.tensor([new], device=device), self._cache)

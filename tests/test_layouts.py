@@ -264,7 +264,7 @@ def test_the_headers_are_as_described(folders):
 
 
 OPEN_VALUES = {"config", "model", "files", "encodings"}
-OPTIONAL_KEYS = {"anchors_characters"}
+OPTIONAL_KEYS = {"anchors_characters", "headers"}
 # What a decision of some kind holds, the gradient scaler's own state, and rules by name.
 OPEN_KEYS = {"start", "end", "cooldown_start", "device", "dtype", "use_grad_scaler"}
 OPEN_KEYS |= {*RULES, "chapters"}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from novelkit import layouts
 from novelkit.cleaning.novel import novel_files, read_jsonl
-from novelkit.cleaning.splits import split_novel
+from novelkit.cleaning.splits import HoldOut, split_novel
 from novelkit.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def chapter_rows(data: Path, split: str) -> Iterator[dict[str, Any]]:
     for described in header["novels"]:
         source = described["source"]
         novel = read_jsonl(data / layouts.NOVELS_FOLDER / novel_files(source)[0])
-        splits = split_novel(novel)
+        splits = split_novel(novel, HoldOut(**described.get("held_out", {})))
         for position, chapter in zip(splits.positions[number], getattr(splits, split), strict=True):
             yield {
                 "novel": novel.title,

@@ -14,6 +14,7 @@ from novelkit.errors import InputError
 
 # A share of 1/12 on each side: 12 chapters give 10/1/1, 120 give 100/10/10.
 HELD_OUT_SHARE = 1 / 12
+MOST_HELD_OUT = 0.2
 MINIMUM_CHAPTERS = 5
 # A held-out part of fewer characters says nothing: about two pages.
 MINIMUM_CHARACTERS = 300
@@ -38,15 +39,35 @@ class Splits:
     positions: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]] = ((), (), ())
 
 
-def split_novel(novel: Novel) -> Splits:
+@dataclass(frozen=True)
+class HoldOut:
+    """What of a book is kept out of training."""
+
+    share: float = HELD_OUT_SHARE  # of its chapters for validation, and as many for test
+    test: bool = True  # False where other books are the test, whole
+    whole: bool = False  # the book itself is such a test
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= MOST_HELD_OUT:
+            raise InputError(
+                f"留出的比例 {self.share} 不能用：请大于 0、不超过 {MOST_HELD_OUT}，"
+                "例如 0.02（五十分之一）。"
+            )
+
+
+def split_novel(novel: Novel, hold_out: HoldOut | None = None) -> Splits:
     """Split one book; under 5 chapters, or of scraps, it is cut between paragraphs with a gap."""
+    hold_out = hold_out or HoldOut()
     count = len(novel.chapters)
+    if hold_out.whole:
+        return Splits((), (), novel.chapters, positions=((), (), tuple(range(count))))
     if count < MINIMUM_CHAPTERS:
-        return _split_paragraphs(novel)
-    test = _held_out(novel.chapters, count)
-    validation = _held_out(novel.chapters[:test], count)
+        return _split_paragraphs(novel, hold_out)
+    wanted = max(1, round(count * hold_out.share))
+    test = _held_out(novel.chapters, wanted) if hold_out.test else count
+    validation = _held_out(novel.chapters[:test], wanted)
     if validation < count / 2:
-        return _split_paragraphs(novel)
+        return _split_paragraphs(novel, hold_out)
     return Splits(
         train=novel.chapters[:validation],
         validation=novel.chapters[validation:test],
@@ -59,25 +80,27 @@ def split_novel(novel: Novel) -> Splits:
     )
 
 
-def _held_out(chapters: tuple[Chapter, ...], count: int) -> int:
-    """Where the last part of `chapters` begins: its share of `count`, or more if that is short.
+def _held_out(chapters: tuple[Chapter, ...], wanted: int) -> int:
+    """Where the last part of `chapters` begins: `wanted` of them, or more if they are short.
 
     Books end with afterwords of a few lines, on which nothing can be measured.
     """
-    start = len(chapters) - max(1, round(count * HELD_OUT_SHARE))
+    start = len(chapters) - wanted
     while start > 0 and sum(part.characters for part in chapters[start:]) < MINIMUM_CHARACTERS:
         start -= 1
     return start
 
 
-def _split_paragraphs(novel: Novel) -> Splits:
-    """Cut a book without chapters at 10/12 and 11/12 of its characters, between paragraphs."""
+def _split_paragraphs(novel: Novel, hold_out: HoldOut) -> Splits:
+    """Cut a book without chapters where the held-out shares begin, between paragraphs."""
     lines = [
         (position, line)
         for position, chapter in enumerate(novel.chapters)
         for line in chapter.paragraphs
     ]
     total = sum(len(line) for _, line in lines)
+    tests = hold_out.share if hold_out.test else 0
+    borders = [total * (1 - hold_out.share - tests), total * (1 - tests)]
     gap = min(GAP_CHARACTERS, total // 50)
     buckets: list[list[tuple[int, str]]] = [[], [], []]
     skipped = start = 0
@@ -86,14 +109,14 @@ def _split_paragraphs(novel: Novel) -> Splits:
     for position, line in lines:
         end = start + len(line)
         middle = (start + end) / 2
-        bucket = 0 if middle < total * 10 / 12 else 1 if middle < total * 11 / 12 else 2
+        bucket = sum(middle >= border for border in borders)
         if bucket and start < ends[bucket - 1] + gap:
             skipped += len(line)
         else:
             buckets[bucket].append((position, line))
             ends[bucket:] = [end] * (3 - bucket)
         start = end
-    if not all(buckets):
+    if not all(buckets[: 3 if hold_out.test else 2]):
         raise InputError(
             f"《{novel.title}》只有 {total} 个字、{len(lines)} 段，分不出训练、验证、测试三部分："
             "请换一本更长的小说，或检查换行是否丢失。"

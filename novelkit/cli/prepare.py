@@ -11,6 +11,7 @@ from typing import Any
 
 from novelkit import layouts
 from novelkit.cleaning.novel import novel_files
+from novelkit.cleaning.splits import HELD_OUT_SHARE
 from novelkit.cli.output import Output, check_writable
 from novelkit.errors import InputError
 from novelkit.pipeline import Listener, Prepared, Refused, Settings
@@ -35,6 +36,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--from", dest="model", type=Path, help="打算接着训练的模型文件夹")
     parser.add_argument("--vocabulary", type=int, metavar="N", help="word、bpe 词表的大小")
+    parser.add_argument(
+        "--books", type=Path, metavar="TSV", help="书单：每本书的作者、风格、用途和遍数"
+    )
+    parser.add_argument(
+        "--held-out",
+        type=float,
+        default=HELD_OUT_SHARE,
+        metavar="SHARE",
+        help="每本书留出多大一部分作验证，再留出同样多作测试（默认十二分之一）",
+    )
+    parser.add_argument(
+        "--headers",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="在段落前写上题头（书名、作者、风格、章节、人物），让模型听从它"
+        "（默认：--from 的模型用过就用）",
+    )
     parser.add_argument("--simplify", action="store_true", help="繁体转简体（要装 OpenCC）")
     parser.add_argument("--without", nargs="+", default=[], metavar="RULE", help="不用这些清洗规则")
     parser.add_argument(
@@ -54,6 +72,9 @@ def run(options: argparse.Namespace) -> int:
         with_rules=(*options.extra, *(("simplify",) if options.simplify else ())),
         without_rules=tuple(options.without),
         processes=options.processes,
+        books=options.books,
+        held_out=options.held_out,
+        headers=options.headers,
     )
     header = _prepare(options.inputs, options.out, settings, output)
     dataset = _export(options.out, output) if options.datasets else None

@@ -15,6 +15,7 @@ from novelkit.cleaning import RULES
 from novelkit.cleaning.edits import Edits
 from novelkit.cleaning.exports import remove_dataset, write_train_json
 from novelkit.cleaning.simplify import simplify
+from novelkit.cleaning.splits import HELD_OUT_SHARE
 from novelkit.download import readable_name
 from novelkit.download.books import READABLE_SUFFIXES, UNREADABLE, list_books, read_books
 from novelkit.errors import InputError
@@ -28,6 +29,7 @@ from novelkit.pipeline.folder import (
 from novelkit.pipeline.joining import join_chapters
 from novelkit.pipeline.reading import STEPS_A_BOOK, Prepared, Refused, Task, book_reader
 from novelkit.pipeline.report import ReportBuilder
+from novelkit.pipeline.shelf import Shelf, read_entries
 from novelkit.pipeline.workers import Workers, choose_processes
 from novelkit.tokenizing import KINDS, choose_tokenizer, load_tokenizer
 from novelkit.tokenizing.choice import AUTO
@@ -50,6 +52,9 @@ class Settings:
     with_rules: tuple[str, ...] = ()
     without_rules: tuple[str, ...] = ()
     processes: int | None = None
+    books: Path | None = None  # the table of books (see `shelf`)
+    held_out: float = HELD_OUT_SHARE  # of each book's chapters, for validation and for test
+    headers: bool | None = None  # None: where the model to be continued was trained with them
 
     def __post_init__(self) -> None:
         if self.processes is not None and not 1 <= self.processes <= 64:
@@ -109,9 +114,22 @@ class Settings:
         chosen = (on | set(self.with_rules)) - set(self.without_rules)
         return tuple(name for name in RULES if name in chosen)
 
+    def read_shelf(self) -> Shelf:
+        """The table of books with how they are split; raises `InputError` for a wrong one."""
+        entries = read_entries(self.books) if self.books else {}
+        return Shelf(entries, self.held_out, self._with_headers)
+
+    @property
+    def _with_headers(self) -> bool:
+        if self.headers is not None:
+            return self.headers
+        return layouts.knows_headers(Path(self.resolved)) if self.resolved not in KINDS else False
+
     def identity(self) -> list[str]:
         """What tells these settings from others, also by the content of a tokenizer's file."""
         parts = [self.resolved, str(self.vocabulary), *(self.rules or ("default",))]
+        parts += [str(self.held_out), str(self._with_headers)]
+        parts += [file_sha256(self.books)] if self.books else []
         if self.resolved not in KINDS:
             path = Path(self.resolved) / "tokenizer.json"
             parts.append(file_sha256(path) if path.is_file() else "")
@@ -141,6 +159,7 @@ def prepare(
     settings, listener = settings or Settings(), listener or Listener()
     refuse_foreign(out)
     settings.check_installed()
+    shelf = settings.read_shelf()
     files, skipped = list_files(inputs, out)
     mark = fingerprint(files, settings.identity())
     if existing := find_existing(out, mark):
@@ -149,7 +168,7 @@ def prepare(
         return {**existing, "reused": True}
     size = sum(path.stat().st_size for path in files)
     listener.start(STEPS_A_BOOK * len(files) + WRITE_STEPS, size >= LONG_INPUT_BYTES)
-    job = _Job(out, settings, listener, skipped, {*map(Path, inputs)})
+    job = _Job(out, settings, shelf, listener, skipped, {*map(Path, inputs)})
     try:
         with Workers(choose_processes(settings.processes, size)) as workers:
             return {**job.run(files, workers, mark), "reused": False}
@@ -165,6 +184,7 @@ class _Job:
 
     out: Path
     settings: Settings
+    shelf: Shelf
     listener: Listener
     skipped: list[Refused]
     named: set[Path]  # files that the user named: these must be usable
@@ -178,6 +198,7 @@ class _Job:
                 writer.add(book.parts, book.description)
                 report.add(book)
             self._refuse_nothing(writer)
+            self._refuse_missing(writer)
             writer.check()
             tokenizer = choose_tokenizer(
                 self.settings.resolved,
@@ -202,6 +223,15 @@ class _Job:
             step()
         return header
 
+    def _refuse_missing(self, writer: DataWriter) -> None:
+        """Raise `InputError` for books of the table that are not there: it is another shelf's."""
+        found = [(novel["title"], novel["source"].get("file", "")) for novel in writer.novels]
+        if missing := self.shelf.missing(found):
+            raise InputError(
+                f"书单 {self.settings.books} 里的 {'、'.join(missing)} 在输入里没有："
+                "请核对书名（书名或不带后缀的文件名），或删去那几行。"
+            )
+
     def _refuse_small(self, least: int) -> None:
         """Raise `InputError` for a vocabulary that does not even hold the characters."""
         wanted = self.settings.vocabulary
@@ -222,7 +252,7 @@ class _Job:
 
     def _read(self, files: Sequence[Path], folder: Path, workers: Workers) -> Iterator[Prepared]:
         """The books of the files in order; those that are left out go to `skipped`."""
-        work = book_reader(folder, self.settings.rules)
+        work = book_reader(folder, self.settings.rules, self.shelf)
         tasks = join_chapters(self._tasks(files))
         for task, book in _with_items(workers, work, tasks, self.listener.step):
             if isinstance(book, Refused):

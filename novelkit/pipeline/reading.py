@@ -16,8 +16,9 @@ from novelkit.cleaning import CleaningReport, Novel, clean, write_jsonl
 from novelkit.cleaning.novel import novel_files
 from novelkit.download.books import RawBook
 from novelkit.errors import InputError, WorkError
+from novelkit.pipeline.shelf import Shelf
 from novelkit.tokenizing.data import describe
-from novelkit.tokenizing.parts import BookParts, cut_book
+from novelkit.tokenizing.parts import BookParts
 
 _MOST_LOST = 0.5  # of the characters of a book
 # A book is decoded, then cleaned.
@@ -132,6 +133,7 @@ def _refuse_mojibake(detection: encoding.Detection, path: str) -> None:
 def prepare_book(
     folder: Path,
     rules: Sequence[str] | None,
+    shelf: Shelf,
     task: Task,
     step: Callable[[], object] = lambda: None,
 ) -> Prepared | Refused:
@@ -142,7 +144,7 @@ def prepare_book(
     name = task.raw.name
     try:
         cleaned = read_novel(task, rules, step)
-        parts = cut_book(cleaned.novel)
+        parts = shelf.cut(cleaned.novel)
         files = _write(folder, cleaned)
     except InputError as error:
         return Refused(name, str(error))
@@ -155,7 +157,7 @@ def prepare_book(
         ) from error
     novel, report = cleaned.novel, cleaned.report
     return Prepared(
-        describe(novel),
+        describe(novel) | shelf.describe(novel),
         parts,
         tuple(chapter.characters for chapter in novel.chapters),
         report.characters_before,
@@ -164,9 +166,11 @@ def prepare_book(
     )
 
 
-def book_reader(folder: Path, rules: Sequence[str] | None) -> Callable[..., Prepared | Refused]:
+def book_reader(
+    folder: Path, rules: Sequence[str] | None, shelf: Shelf | None = None
+) -> Callable[..., Prepared | Refused]:
     """`prepare_book` with its first arguments, as another process can take it."""
-    return partial(prepare_book, folder, rules)
+    return partial(prepare_book, folder, rules, shelf or Shelf())
 
 
 def _write(folder: Path, cleaned: Cleaned) -> tuple[str, str]:

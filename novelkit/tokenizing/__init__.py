@@ -16,6 +16,7 @@ A tokenizer, in the order to read:
     comparison.py    all of them side by side
 
 From novels to the DATA folder:
+    headers.py       the line that says what a passage is: title, author, style, chapter, names
     parts.py         a book cut into its shares of the splits
     chunks.py        the text of a split as pieces that any process can encode
     blocks.py        the arrays of ids, and the fixed blocks that training cuts
@@ -30,6 +31,7 @@ from novelkit.tokenizing.choice import choose_tokenizer, train_tokenizer
 from novelkit.tokenizing.chunks import encode_chapters
 from novelkit.tokenizing.data import DataWriter, write_data
 from novelkit.tokenizing.fallback import FallbackReport, fallback_report
+from novelkit.tokenizing.headers import Header, encode_header
 from novelkit.tokenizing.interface import KINDS, Tokenizer
 from novelkit.tokenizing.loading import load_tokenizer, tokenizer_sha256
 from novelkit.tokenizing.staging import begin_data
@@ -42,11 +44,13 @@ __all__ = [
     "CharTokenizer",
     "DataWriter",
     "FallbackReport",
+    "Header",
     "StreamDecoder",
     "Tokenizer",
     "begin_data",
     "choose_tokenizer",
     "encode_chapters",
+    "encode_header",
     "fallback_report",
     "load_tokenizer",
     "read_tokens",

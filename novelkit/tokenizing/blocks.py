@@ -26,12 +26,14 @@ class Blocks:
 
     Blocks follow one another without overlap, and the last one is moved back until it is full:
     what it repeats is ignored in the loss. So every token but the first is a target exactly once
-    an epoch, none is dropped and none is padding. `offset` moves the cuts, for another epoch.
+    an epoch, none is dropped and none is padding. `offset` moves the cuts, for another epoch. The
+    tokens of `headers` are context and never targets.
     """
 
     tokens: np.ndarray  # (tokens,), any integer type, may be memory-mapped
     context: int
     offset: int = 0
+    headers: np.ndarray | None = None  # (headers, 2), begins and ends in rising order
 
     def __post_init__(self) -> None:
         if len(self.tokens) <= self.context:
@@ -57,7 +59,17 @@ class Blocks:
             inputs[row], targets[row] = window[:-1], window[1:]
             targets[row, : wanted - start] = IGNORED
             targets[row, end - start :] = IGNORED
+            for begin, after in self._headers_within(start + 1, start + 1 + self.context):
+                targets[row, begin:after] = IGNORED
         return inputs, targets
+
+    def _headers_within(self, start: int, end: int) -> np.ndarray:
+        """The parts of headers among these tokens, counted from `start`."""
+        if self.headers is None:
+            return np.empty((0, 2), dtype=np.int64)
+        first = np.searchsorted(self.headers[:, 1], start, side="right")
+        last = np.searchsorted(self.headers[:, 0], end)
+        return self.headers[first:last].clip(start, end) - start
 
     def _targets(self, index: int) -> tuple[int, int]:
         """The half-open range of input positions whose next token this block scores."""

@@ -1,22 +1,26 @@
 """The text of a split to one stream of ids, chunk by chunk, so that memory does not grow with it.
 
 A book opens with its start token and its title, a chapter with its own start token, and a book
-whose end is in the split closes with the end-of-text token. Chunks are whole pieces (a title line
-or a chapter), so the ids do not depend on where chunks are cut or who encodes them.
+whose end is in the split closes with the end-of-text token. In a text with headers a header follows
+every book token, and more of them stand before passages of the chapters (see `headers`). Chunks are
+whole pieces (a title line or a chapter), so the ids do not depend on where chunks are cut or who
+encodes them.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from novelkit.cleaning.novel import Chapter
+from novelkit.tokenizing.headers import Header, cut_passages, encode_header
 from novelkit.tokenizing.loading import load_tokenizer
-from novelkit.tokenizing.parts import chapter_text
+from novelkit.tokenizing.parts import BookParts, chapter_text
 
 # Enough work for a message between two processes to cost nothing, little enough for memory.
 CHUNK_BYTES = 2**20
@@ -25,12 +29,22 @@ BOOK, CHAPTER, END = "book", "chapter", "end_of_text"
 
 
 @dataclass(frozen=True)
+class Piece:
+    """A title line, a chapter or the end of a book, in a split's text file."""
+
+    mark: str  # the token in front
+    start: int = 0  # bytes
+    length: int = 0
+    header: Header | None = None  # what is known of it, for a text with headers
+    copy: int = 0  # which copy this is of a share that is repeated
+
+
+@dataclass(frozen=True)
 class Chunk:
-    """Some pieces of a split's text file: (the token in front, bytes of text)."""
+    """Some pieces of a split's text file."""
 
     file: Path
-    start: int
-    pieces: tuple[tuple[str, int], ...]
+    pieces: tuple[Piece, ...]
 
 
 @dataclass(frozen=True)
@@ -38,51 +52,107 @@ class EncodedChunk:
     """The ids of a chunk, and what the preflight wants to know of it."""
 
     ids: np.ndarray  # (tokens,), uint16 or uint32
+    characters: int  # that the ids spell, headers left out
     lost: int  # characters that do not come back
-    fallback: int  # characters spelled in bytes
+    fallback: int  # characters spelled in bytes, in the first copies
+    header_tokens: int  # ids that are headers and no targets
 
 
-def list_chunks(file: Path, books: Iterable[Sequence[int]], ends: bool) -> Iterator[Chunk]:
-    """The chunks of a split's file, from the piece lengths of each book (title line, chapters).
+def list_pieces(book: BookParts, split: str, start: int) -> list[Piece]:
+    """The pieces of a book's share, whose text begins at the byte `start` of the split's file."""
+    share, header = book.shares[split], book.header
+    # The names are those of the passages: those of the whole book would say too much.
+    whole = replace(header, names=()) if header else None
+    marks, about = [BOOK], [whole]
+    for heading in share.headings:
+        marks.append(CHAPTER)
+        about.append(replace(header, chapter=heading) if header else None)
+    pieces = []
+    for mark, length, known in zip(marks, share.lengths, about, strict=False):
+        pieces.append(Piece(mark, start, length, known))
+        start += length
+    if pieces and share.ends:
+        pieces.append(Piece(END))
+    copies = book.repeat if split == "train" else 1
+    return [replace(piece, copy=copy) for copy in range(copies) for piece in pieces]
 
-    `ends` tells whether the books end in this split.
-    """
-    start = size = 0
-    pieces: list[tuple[str, int]] = []
-    for lengths in books:
-        marks = [BOOK] + [CHAPTER] * (len(lengths) - 1)
-        for mark, length in [*zip(marks, lengths, strict=True), *([(END, 0)] if ends else [])]:
-            pieces.append((mark, length))
-            size += length
-            if size >= CHUNK_BYTES:
-                yield Chunk(file, start, tuple(pieces))
-                start, size, pieces = start + size, 0, []
-    if pieces:
-        yield Chunk(file, start, tuple(pieces))
+
+def list_chunks(file: Path, pieces: Iterable[Piece]) -> Iterator[Chunk]:
+    """The pieces of a split's file in chunks of about `CHUNK_BYTES`."""
+    size, some = 0, []
+    for piece in pieces:
+        some.append(piece)
+        size += piece.length
+        if size >= CHUNK_BYTES:
+            yield Chunk(file, tuple(some))
+            size, some = 0, []
+    if some:
+        yield Chunk(file, tuple(some))
 
 
-def read_pieces(chunk: Chunk) -> Iterator[tuple[str, str]]:
-    """The pieces of a chunk as (the token in front, text)."""
+def read_pieces(chunk: Chunk) -> Iterator[tuple[Piece, str]]:
+    """The pieces of a chunk with their texts."""
     with chunk.file.open("rb") as file:
-        file.seek(chunk.start)
-        for mark, length in chunk.pieces:
-            yield mark, file.read(length).decode("utf-8")
+        for piece in chunk.pieces:
+            file.seek(piece.start)
+            yield piece, file.read(piece.length).decode("utf-8")
 
 
-def encode_chunk(tokenizer: Any, chunk: Chunk) -> EncodedChunk:
-    """Encode a chunk and prove that it comes back as it was."""
-    ids, lost, fallback = [], 0, 0
-    for mark, text in read_pieces(chunk):
-        encoded = tokenizer.encode(text)
-        ids += [np.array([getattr(tokenizer, mark)]), encoded]
-        lost += count_lost(text, tokenizer.decode(encoded))
-        fallback += tokenizer.count_fallback(text)
-    return EncodedChunk(np.concatenate(ids).astype(id_type(tokenizer)), lost, fallback)
+def encode_chunk(tokenizer: Any, passages: bool, chunk: Chunk) -> EncodedChunk:
+    """Encode a chunk and prove that it comes back as it was.
+
+    With `passages`, headers stand before passages of the text, else only where a book begins.
+    """
+    ids: list[np.ndarray] = []
+    characters = lost = fallback = header_tokens = 0
+    for piece, text in read_pieces(chunk):
+        for part in _parts(tokenizer, piece, text, passages):
+            ids += [part.front, part.ids]
+            header_tokens += part.header_tokens
+            characters += len(part.text)
+            lost += count_lost(part.text, tokenizer.decode(part.ids))
+            fallback += 0 if piece.copy else tokenizer.count_fallback(part.text)
+    joined = np.concatenate(ids).astype(id_type(tokenizer))
+    return EncodedChunk(joined, characters, lost, fallback, header_tokens)
 
 
-def encode_chunk_with(folder: Path, identity: str, chunk: Chunk) -> EncodedChunk:
+@dataclass(frozen=True)
+class _Part:
+    """A stretch of text with what stands before it."""
+
+    front: np.ndarray
+    header_tokens: int  # of `front`
+    text: str
+    ids: np.ndarray
+
+
+def _parts(tokenizer: Any, piece: Piece, text: str, passages: bool) -> Iterator[_Part]:
+    """A piece as one part, or a part a passage, those with headers that the dice gave one."""
+    mark = np.array([getattr(tokenizer, piece.mark)])
+    if piece.header is None or piece.mark == END:
+        yield _Part(mark, 0, text, tokenizer.encode(text))
+    elif piece.mark == BOOK:
+        shown = encode_header(tokenizer, piece.header)
+        yield _Part(shown, len(shown), text, tokenizer.encode(text))
+    elif not passages:
+        yield _Part(mark, 0, text, tokenizer.encode(text))
+    else:
+        for number, passage in enumerate(cut_passages(text)):
+            header = piece.header.of_passage(passage).thinned(_dice(passage, piece.copy))
+            shown = encode_header(tokenizer, header) if header else mark[:0]
+            front = np.append(shown, mark[: 0 if number else 1])
+            yield _Part(front, len(shown), passage, tokenizer.encode(passage))
+
+
+def _dice(passage: str, copy: int) -> np.random.Generator:
+    """By the text itself, so that neither the order of the books nor the processes matter."""
+    digest = blake2b(passage.encode("utf-8"), digest_size=8, salt=copy.to_bytes(2, "big")).digest()
+    return np.random.default_rng(int.from_bytes(digest, "big"))
+
+
+def encode_chunk_with(folder: Path, identity: str, passages: bool, chunk: Chunk) -> EncodedChunk:
     """`encode_chunk` for another process, which reads the tokenizer from its folder, once."""
-    return encode_chunk(_tokenizer(folder, identity), chunk)
+    return encode_chunk(_tokenizer(folder, identity), passages, chunk)
 
 
 @lru_cache(maxsize=1)

@@ -16,17 +16,20 @@ import numpy as np
 
 from novelkit import layouts, scores
 from novelkit.cleaning.novel import Novel
+from novelkit.errors import InputError
 from novelkit.tokenizing.blocks import write_tokens
 from novelkit.tokenizing.choice import choose_tokenizer
 from novelkit.tokenizing.chunks import (
     CHAPTER,
     EncodedChunk,
+    Piece,
     encode_chunk,
     encode_chunk_with,
     list_chunks,
+    list_pieces,
     read_pieces,
 )
-from novelkit.tokenizing.interface import Tokenizer
+from novelkit.tokenizing.interface import KINDS, Tokenizer
 from novelkit.tokenizing.loading import tokenizer_sha256
 from novelkit.tokenizing.parts import BookParts, cut_book
 from novelkit.tokenizing.preflight import Census, preflight, refuse_leaks, refuse_short
@@ -107,7 +110,8 @@ class DataWriter:
         self.out, self.parts = out, parts
         self.novels: list[dict[str, Any]] = []
         self.census = Census()
-        self._lengths: dict[str, list[tuple[int, ...]]] = {name: [] for name in layouts.SPLITS}
+        self._pieces: dict[str, list[Piece]] = {name: [] for name in layouts.SPLITS}
+        self._has_headers = False
         self._files = {name: (parts / f"{name}.txt").open("wb") for name in layouts.SPLITS}
         self._splits: dict[str, dict[str, Any]] = {}
         self._fallback: dict[str, int] = {}
@@ -124,9 +128,10 @@ class DataWriter:
         """Append a book to the texts of the splits; `description` goes into the header."""
         self.novels.append(description)
         self.census.add(book, str(description["source"].get("file") or f"《{book.title}》"))
+        self._has_headers |= book.header is not None
         for name, share in book.shares.items():
+            self._pieces[name] += list_pieces(book, name, self._files[name].tell())
             self._files[name].write(share.text)
-            self._lengths[name].append(share.lengths)
 
     def check(self) -> None:
         """After the last book: raise `InputError` for what cannot be trained on or measured."""
@@ -140,8 +145,8 @@ class DataWriter:
     def texts(self, split: str) -> Iterator[str]:
         """The chapters of a split, one after the other, as training reads them."""
         for chunk in self._chunks(split):
-            for mark, text in read_pieces(chunk):
-                if mark == CHAPTER:
+            for piece, text in read_pieces(chunk):
+                if piece.mark == CHAPTER and not piece.copy:
                     yield text
 
     def encode(
@@ -152,14 +157,18 @@ class DataWriter:
     ) -> None:
         """Write the ids of each split; an `ordered_map` may run in other processes."""
         tokenizer.save(self.parts)
-        if ordered_map:
-            work: Callable[..., EncodedChunk] = partial(
-                encode_chunk_with, self.parts, tokenizer_sha256(tokenizer)
-            )
-        else:
-            work, ordered_map = partial(encode_chunk, tokenizer), map
+        identity, runs = tokenizer_sha256(tokenizer), ordered_map or map
+        if self._has_headers:
+            self._headers = _header_ids(tokenizer)
         for name in layouts.SPLITS:
-            self._encode_split(name, ordered_map(work, self._chunks(name)))
+            # What is measured is plain text: a model must not be told who will come.
+            passages = name == "train"
+            work: Callable[..., EncodedChunk] = (
+                partial(encode_chunk_with, self.parts, identity, passages)
+                if ordered_map
+                else partial(encode_chunk, tokenizer, passages)
+            )
+            self._encode_split(name, runs(work, self._chunks(name)))
             step()
 
     def header(self, tokenizer: Tokenizer) -> dict[str, Any]:
@@ -182,6 +191,8 @@ class DataWriter:
             "anchors": anchors,
             "preflight": checked,
         }
+        if self._has_headers:
+            header["headers"] = self._headers
         measured = {name: len(text) for name, text in zip(layouts.SPLITS, texts, strict=False)}
         if any(self.census.characters(name) > count for name, count in measured.items()):
             header["anchors_characters"] = measured
@@ -201,26 +212,32 @@ class DataWriter:
         (self.out / layouts.PREPARING_FILE).unlink()
 
     def _chunks(self, split: str) -> Iterator[Any]:
-        file = self.parts / f"{split}.txt"
-        return list_chunks(file, self._lengths[split], ends=split == "test")
+        return list_chunks(self.parts / f"{split}.txt", self._pieces[split])
 
     def _encode_split(self, name: str, encoded: Iterable[EncodedChunk]) -> None:
-        tokens = fallback = 0
+        totals = dict.fromkeys(("tokens", "characters", "header_tokens", "fallback"), 0)
 
         def ids() -> Iterator[np.ndarray]:
-            nonlocal tokens, fallback
             for chunk in encoded:
-                tokens += len(chunk.ids)
-                fallback += chunk.fallback
+                totals["tokens"] += len(chunk.ids)
+                for key in ("characters", "header_tokens", "fallback"):
+                    totals[key] += getattr(chunk, key)
                 self._lost += chunk.lost
                 yield chunk.ids
 
         digest = write_tokens(self.parts / f"{name}.npy", ids())
-        self._fallback[name] = fallback
-        self._splits[name] = {
-            "file": f"{name}.npy",
-            "sha256": digest,
-            "tokens": tokens,
-            "characters": self.census.characters(name),
-            "chapters": sum(len(lengths) - 1 for lengths in self._lengths[name]),
+        self._fallback[name] = totals.pop("fallback")
+        if not self._has_headers:
+            del totals["header_tokens"]
+        chapters = sum(piece.mark == CHAPTER and not piece.copy for piece in self._pieces[name])
+        self._splits[name] = {"file": f"{name}.npy", "sha256": digest, **totals} | {
+            "chapters": chapters
         }
+
+
+def _header_ids(tokenizer: Tokenizer) -> dict[str, int]:
+    """The ids between which a header stands; raises `InputError` where they do not mark it."""
+    line_end = tokenizer.encode("\n")
+    if tokenizer.kind not in KINDS or len(line_end) != 1:
+        raise InputError("这个分词器没有书的开始标记或换行标记，做不了题头：请去掉 --headers。")
+    return {"book": int(tokenizer.book), "line_end": int(line_end[0])}

@@ -12,8 +12,9 @@ import numpy as np
 
 from novelkit import layouts
 from novelkit.cleaning.novel import Chapter, Novel
-from novelkit.cleaning.splits import split_novel
+from novelkit.cleaning.splits import HoldOut, split_novel
 from novelkit.errors import InputError
+from novelkit.tokenizing.headers import Header
 
 # Exactly repeated paragraphs of at least this length are no coincidence of short dialogue.
 DUPLICATE_CHARACTERS = 20
@@ -21,10 +22,12 @@ DUPLICATE_CHARACTERS = 20
 
 @dataclass(frozen=True)
 class Share:
-    """What one book gives to one split."""
+    """What one book gives to one split; nothing at all where it is not in it."""
 
     text: bytes  # UTF-8
     lengths: tuple[int, ...]  # bytes of the title line, then of each chapter; their sum is all
+    headings: tuple[str, ...]  # of the chapters
+    ends: bool  # whether the book ends here
     characters: int
     code_points: np.ndarray  # (kinds,), uint32, rising
     counts: np.ndarray  # (kinds,), int64: how often each of them occurs
@@ -39,18 +42,36 @@ class BookParts:
     shares: dict[str, Share]
     by_chapters: bool
     gap_characters: int
-    sha256: str  # of the title line and the chapters of all splits, in order
+    sha256: str  # of the chapters of all splits, in order
+    repeat: int = 1  # how often the training text has its share
+    header: Header | None = None  # the book, with all of its names; None for texts without headers
 
 
-def cut_book(novel: Novel) -> BookParts:
+def cut_book(
+    novel: Novel,
+    hold_out: HoldOut | None = None,
+    *,
+    repeat: int = 1,
+    header: Header | None = None,
+) -> BookParts:
     """Split a novel; raises `InputError` where it is too short, or no text (lone surrogates)."""
-    splits = split_novel(novel)
-    shares = {name: _share(novel.title, getattr(splits, name)) for name in layouts.SPLITS}
+    splits = split_novel(novel, hold_out)
+    used = [name for name in layouts.SPLITS if getattr(splits, name)]
+    shares = {
+        name: _share(novel.title, getattr(splits, name), name == used[-1])
+        for name in layouts.SPLITS
+    }
     digest = sha256()
-    for share in shares.values():
-        digest.update(share.text[share.lengths[0] :])
+    for name in used:
+        digest.update(shares[name].text[shares[name].lengths[0] :])
     return BookParts(
-        novel.title, shares, splits.by_chapters, splits.gap_characters, digest.hexdigest()
+        novel.title,
+        shares,
+        splits.by_chapters,
+        splits.gap_characters,
+        digest.hexdigest(),
+        repeat,
+        header,
     )
 
 
@@ -60,8 +81,8 @@ def chapter_text(chapter: Chapter) -> str:
     return heading + "\n".join(chapter.paragraphs) + "\n"
 
 
-def _share(title: str, chapters: Sequence[Chapter]) -> Share:
-    pieces = [f"{title}\n", *map(chapter_text, chapters)]
+def _share(title: str, chapters: Sequence[Chapter], ends: bool) -> Share:
+    pieces = [f"{title}\n", *map(chapter_text, chapters)] if chapters else []
     whole = "".join(pieces)
     try:
         encoded = [piece.encode("utf-8") for piece in pieces]
@@ -74,6 +95,8 @@ def _share(title: str, chapters: Sequence[Chapter]) -> Share:
     return Share(
         text=b"".join(encoded),
         lengths=tuple(map(len, encoded)),
+        headings=tuple(chapter.title for chapter in chapters),
+        ends=ends,
         characters=len(whole),
         code_points=code_points,
         counts=counts,

@@ -24,8 +24,15 @@ class Batch:
 class BatchStream:
     """The endless stream of training batches of a run."""
 
-    def __init__(self, tokens: np.ndarray, context: int, batch_size: int, seed: int) -> None:
-        self.tokens, self.context = tokens, context
+    def __init__(
+        self,
+        tokens: np.ndarray,
+        context: int,
+        batch_size: int,
+        seed: int,
+        headers: np.ndarray | None = None,
+    ) -> None:
+        self.tokens, self.context, self.headers = tokens, context, headers
         self.batch_size, self.seed = batch_size, seed
         self._starts = [0]  # number of sequences before each epoch
         self._current: tuple[int, Blocks, np.ndarray] | None = None
@@ -51,7 +58,7 @@ class BatchStream:
 
     def _blocks(self, epoch: int) -> Blocks:
         offset = int(np.random.default_rng((self.seed, epoch, 0)).integers(self.context))
-        return Blocks(self.tokens, self.context, offset)
+        return Blocks(self.tokens, self.context, offset, self.headers)
 
     def _epoch(self, epoch: int) -> tuple[Blocks, np.ndarray]:
         if self._current is None or self._current[0] != epoch:

@@ -14,6 +14,7 @@ from novelkit.errors import InputError
 from novelkit.model import LanguageModel, Start, start_from
 from novelkit.model.interface import Sizes
 from novelkit.tokenizing.blocks import IGNORED, Blocks, read_tokens
+from novelkit.tokenizing.headers import header_spans
 from novelkit.tokenizing.loading import load_tokenizer
 from novelkit.training.processes import Processes
 
@@ -39,6 +40,16 @@ class TrainingData:
         """The ids of a split, 1-D, mapped into memory."""
         return read_tokens(self.folder / self.header["splits"][split]["file"])
 
+    def headers(self, split: str) -> np.ndarray | None:
+        """Where the headers of a split stand, (headers, 2), which are no targets; None without."""
+        ids = self.header.get("headers")
+        return header_spans(self.tokens(split), ids["book"], ids["line_end"]) if ids else None
+
+    def scored_tokens(self, split: str) -> int:
+        """The tokens of a split that spell its text: all but those of headers."""
+        part = self.header["splits"][split]
+        return part["tokens"] - part.get("header_tokens", 0)
+
     @property
     def identity(self) -> dict[str, Any]:
         """What must be the same for a run to go on, and what a reader of its losses needs."""
@@ -48,14 +59,15 @@ class TrainingData:
             **{name: split["sha256"] for name, split in splits.items()},
             "anchors": self.header["anchors"],
             "tokens_per_character": {
-                name: split["tokens"] / split["characters"] for name, split in splits.items()
+                name: self.scored_tokens(name) / split["characters"]
+                for name, split in splits.items()
             },
         }
 
     def bits_per_character(self, split: str, loss: float) -> float:
         """A split's mean loss in nats per token as bits per character."""
-        part = self.header["splits"][split]
-        return scores.bits_per_character(loss, part["tokens"], part["characters"])
+        characters = self.header["splits"][split]["characters"]
+        return scores.bits_per_character(loss, self.scored_tokens(split), characters)
 
     def check(self, config: Sizes) -> None:
         """Raise `InputError` where model and data do not fit each other."""
@@ -95,13 +107,15 @@ def evaluate(
     maximum_blocks: int | None = None,
     progress: Progress | None = None,
     processes: Processes | None = None,
+    headers: np.ndarray | None = None,
 ) -> float:
     """Mean loss in nats per token over evenly spaced blocks, in float32, without dropout.
 
-    `progress(done, total)` counts blocks. Several processes share the blocks.
+    `progress(done, total)` counts blocks. Several processes share the blocks. The tokens of
+    `headers`, (headers, 2), are not scored.
     """
     processes = processes or Processes()
-    blocks = Blocks(tokens, model.config.n_ctx)
+    blocks = Blocks(tokens, model.config.n_ctx, headers=headers)
     count = len(blocks) if maximum_blocks is None else min(maximum_blocks, len(blocks))
     chosen = np.linspace(0, len(blocks) - 1, count).round().astype(int).tolist()
     chosen = chosen[processes.rank :: processes.count]

@@ -59,6 +59,7 @@ def export_model(run: Run, progress: Progress | None = None) -> Scores:
                 "novels": [novel["title"] for novel in data.header["novels"]],
                 "anchors": data.header["anchors"],
                 "step": best_step,
+                "headers": "headers" in data.header,
                 "weights_sha256": weights_sha256(folder),
                 "scores": vars(scores),
             },
@@ -90,6 +91,6 @@ def _held_out_losses(
             if progress:
                 progress(before + done, sum(blocks.values()))
 
-        losses[name] = evaluate(model, tokens, progress=count)
+        losses[name] = evaluate(model, tokens, progress=count, headers=data.headers(name))
         before += blocks[name]
     return losses

@@ -124,7 +124,8 @@ class Run:
         self.skipped += forget_damaged_best(self.out, self.state, self.processes)
         tokens = self.data.tokens("train")
         context = model.config.n_ctx
-        self.stream = BatchStream(tokens, context, config.batch_size, config.seed)
+        headers = self.data.headers("train")
+        self.stream = BatchStream(tokens, context, config.batch_size, config.seed, headers)
         steps = DEFAULT_EPOCHS * len(tokens) / (context * config.batch_size)
         default_steps = max(MINIMUM_DEFAULT_STEPS, math.ceil(steps))
         self.plan = Plan(config, self.ledger, self.state, self.budget, default_steps)
@@ -197,14 +198,20 @@ class Run:
             self.hooks.on_notice(line)
 
     def _evaluate(self) -> Record:
-        tokens, model = self.data.tokens("validation"), self.learner.evaluated
-        loss = evaluate(model, tokens, self.config.evaluation_blocks, processes=self.processes)
+        loss = evaluate(
+            self.learner.evaluated,
+            self.data.tokens("validation"),
+            self.config.evaluation_blocks,
+            processes=self.processes,
+            headers=self.data.headers("validation"),
+        )
         _require_number(loss, self.state.step, "验证损失")
         record: Record = {
             "validation_loss": loss,
             "bits_per_character": self.data.bits_per_character("validation", loss),
         }
         if self.hooks.sample and self.processes.is_main:
+            model = self.learner.evaluated
             was_training = model.training
             record["sample"] = self.hooks.sample(model.eval())
             model.train(was_training)
