@@ -1,0 +1,104 @@
+"""What a header is worth: bits per character of held-out passages behind right and wrong headers.
+
+    python tests/benchmarks/steering.py MODEL DATA
+
+The passages are those of the validation chapters, grouped by the style in the table of books. Each
+is scored once alone, once behind its own header (title, author and style; with `--names` the names
+in it as well, which tell something of what is to come) and once behind that of a book in another
+style. A model that a header steers pays least for the right one and most for the wrong one.
+Markdown on standard output.
+"""
+
+import argparse
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scores_books import table
+
+from novelkit import layouts
+from novelkit.cleaning.novel import novel_files, read_jsonl
+from novelkit.cleaning.speakers import find_speakers
+from novelkit.cleaning.splits import HoldOut, split_novel
+from novelkit.model import open_model
+from novelkit.scores import bits_per_character
+from novelkit.tokenizing import Header, encode_header, load_tokenizer
+from novelkit.tokenizing.headers import cut_passages
+from novelkit.tokenizing.parts import chapter_text
+
+PASSAGE = 250  # characters, at least
+MOST = 40  # passages a book, evenly spaced: the long books would hide the short ones
+
+
+@dataclass(frozen=True)
+class Passage:
+    text: str
+    header: Header  # with the names in it
+
+
+def held_out_passages(data: Path) -> dict[str, list[Passage]]:
+    """Passages of the validation chapters by style, "" for books without one."""
+    header = layouts.read_header(data / layouts.DATA_FILE, "novelkit-data")
+    found: dict[str, list[Passage]] = defaultdict(list)
+    for described in header["novels"]:
+        novel = read_jsonl(data / layouts.NOVELS_FOLDER / novel_files(described["source"])[0])
+        about = Header(
+            novel.title,
+            described.get("author", ""),
+            described.get("style", ""),
+            names=tuple(find_speakers(novel)),
+        )
+        chapters = split_novel(novel, HoldOut(**described.get("held_out", {}))).validation
+        texts = [text for one in chapters for text in cut_passages(chapter_text(one), PASSAGE)]
+        chosen = np.linspace(0, len(texts) - 1, min(MOST, len(texts))).round().astype(int)
+        found[about.style] += [Passage(texts[i], about.of_passage(texts[i])) for i in chosen]
+    return dict(found)
+
+
+@torch.inference_mode()
+def passage_bits(model: Any, tokenizer: Any, pairs: list[tuple[Header | None, str]]) -> float:
+    """Bits per character of passages, each behind its header, or behind the book token alone."""
+    nats = tokens = characters = 0.0
+    for header, text in pairs:
+        first = encode_header(tokenizer, header) if header else np.array([tokenizer.book])
+        room = model.config.n_ctx + 1 - len(first)
+        ids = tokenizer.encode(text)[:room]
+        stream = torch.from_numpy(np.concatenate([first, ids]).astype(np.int64))[None]
+        losses = model.token_losses(stream[:, :-1], stream[:, 1:])[0, len(first) - 1 :]
+        nats += float(losses.sum())
+        tokens += len(ids)
+        characters += len(tokenizer.decode(ids))
+    return bits_per_character(nats / tokens, int(tokens), int(characters))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--names", action="store_true", help="tell who is in the passage")
+    options = parser.parse_args()
+    tokenizer, model = load_tokenizer(options.model), open_model(options.model).model.eval()
+    passages = held_out_passages(options.data)
+    styles = sorted(passages)
+    table("style", "passages", "no header", "its own", "another style's", "own against none")
+    for number, style in enumerate(styles):
+        own = passages[style]
+        if not options.names:
+            own = [replace(item, header=replace(item.header, names=())) for item in own]
+        other = replace(passages[styles[number - 1]][0].header, names=())
+        pairs = {
+            "none": [(None, item.text) for item in own],
+            "own": [(item.header, item.text) for item in own],
+            "other": [(other, item.text) for item in own],
+        }
+        bits = {name: passage_bits(model, tokenizer, pair) for name, pair in pairs.items()}
+        gain = bits["own"] - bits["none"]
+        values = " | ".join(f"{bits[name]:.3f}" for name in ("none", "own", "other"))
+        print(f"| {style or '—'} | {len(own)} | {values} | {gain:+.3f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
