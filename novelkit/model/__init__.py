@@ -29,6 +29,7 @@ from novelkit.model.lora import (
     merge_lora,
 )
 from novelkit.model.opening import OpenedModel, Start, new_cache, open_model, start_from
+from novelkit.model.packing import pack_half
 from novelkit.model.sizes import (
     MemorySettings,
     describe_sizes,
@@ -65,6 +66,7 @@ __all__ = [
     "merge_lora",
     "new_cache",
     "open_model",
+    "pack_half",
     "preset",
     "propose_micro_batch",
     "save_model",

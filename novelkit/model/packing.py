@@ -1,0 +1,52 @@
+"""A model folder in half the bytes: weights stored in float16, computed with in float32.
+
+Rounding a weight to float16 moves it by less than 1 in 2,000, which a loss does not notice. Half
+precision is only how the file is stored: `config.json` says float32, which is what
+`transformers` loads it as unless it is told otherwise (version 5 would take the file's own type
+where the configuration names none), since a CPU computes in float16 many times more slowly.
+"""
+
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+
+from novelkit import layouts
+from novelkit.errors import InputError
+from novelkit.model.folder import read_config, weights_sha256
+from novelkit.model.weights import WEIGHTS, read_weights
+
+
+def pack_half(source: Path, target: Path) -> None:
+    """Copy a model folder with its weights in float16; `target` must not exist or be empty.
+
+    Raises `InputError` for a folder that is no model, and for weights beyond what float16 holds.
+    """
+    config, state = read_config(source), read_weights(source)
+    halved = {
+        name: tensor.half().contiguous() if tensor.is_floating_point() else tensor
+        for name, tensor in state.items()
+    }
+    too_large = [name for name, tensor in halved.items() if not torch.isfinite(tensor).all()]
+    if too_large:
+        raise InputError(
+            f"{source} 的权重 {too_large[0]} 里有 float16 装不下的数（超过 65504 或不是数）："
+            "这个模型不能用半精度保存。"
+        )
+    if target.is_dir() and any(target.iterdir()):
+        raise InputError(f"{target} 里已经有文件：请换一个文件夹。")
+    target.mkdir(parents=True, exist_ok=True)
+    replaced = {"config.json", layouts.MODEL_FILE}
+    for path in sorted(source.iterdir()):
+        is_weights = path.suffix in (".safetensors", ".bin") or path.name.endswith(".index.json")
+        if path.is_file() and path.name not in replaced and not is_weights:
+            shutil.copyfile(path, target / path.name)
+    with layouts.replacing(target / WEIGHTS) as temporary:
+        temporary.write_bytes(save(halved, metadata={"format": "pt"}))
+    layouts.write_json(target / "config.json", {**config, "dtype": "float32"})
+    if (source / layouts.MODEL_FILE).is_file():
+        header = layouts.read_header(source / layouts.MODEL_FILE, "novelkit-model")
+        layouts.write_json(
+            target / layouts.MODEL_FILE, {**header, "weights_sha256": weights_sha256(target)}
+        )
