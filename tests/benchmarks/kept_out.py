@@ -65,7 +65,7 @@ def dynamic_bits(folder: Path, text: str, rate: float) -> float:
         inputs = torch.from_numpy(ids[begin:end])[None]
         losses = model.token_losses(inputs, torch.from_numpy(ids[begin + 1 : end + 1])[None])[0]
         new = losses[-(end - max(0, (end - 1) // step * step)) :]
-        nats += float(new.sum())
+        nats += float(new.detach().sum())
         optimizer.zero_grad()
         losses.mean().backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -53,6 +53,8 @@ def held_out_passages(data: Path) -> dict[str, list[Passage]]:
         )
         chapters = split_novel(novel, HoldOut(**described.get("held_out", {}))).validation
         texts = [text for one in chapters for text in cut_passages(chapter_text(one), PASSAGE)]
+        if not texts:  # a book that is kept out whole
+            continue
         chosen = np.linspace(0, len(texts) - 1, min(MOST, len(texts))).round().astype(int)
         found[about.style] += [Passage(texts[i], about.of_passage(texts[i])) for i in chosen]
     return dict(found)
