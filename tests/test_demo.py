@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from novelkit.cli.demo import BUNDLED
+from novelkit.bundled import NOVEL
 
 KEYS = {"text", "chapters", "tokenizer", "data", "run", "model", "plot", "continuation"}
 
@@ -71,7 +71,7 @@ def test_second_time_goes_on_and_redoes_nothing_else(twice):
 def test_another_novel_starts_a_run_of_its_own(twice, tmp_path):
     folder, _, _ = twice
     other = tmp_path / "另一本.txt"
-    text = BUNDLED.read_bytes().decode("gb18030", "replace").replace("童雁", "小满")
+    text = NOVEL.read_bytes().decode("gb18030", "replace").replace("童雁", "小满")
     other.write_text(text, encoding="utf-8")
     result, said = demo(folder, "--steps", "2", "--novel", str(other))
     assert result["steps"] == 2

@@ -31,7 +31,7 @@ STAGES = {
     "analysis": 11,
 }
 # Below the stages; `environment` is stage 00 and any other may use it.
-FOUNDATIONS = {"environment", "scores", "copying", "exercises", "errors", "layouts"}
+FOUNDATIONS = {"environment", "scores", "copying", "exercises", "errors", "layouts", "bundled"}
 # Around the stages: they put them together, and no stage uses them.
 AROUND = {"cli", "pipeline", "plots", "grading", "links", "__main__"}
 

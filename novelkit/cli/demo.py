@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from novelkit import layouts
+from novelkit.bundled import NOVEL
 from novelkit.cli.diagnose import print_diagnosis, save_plot
 from novelkit.cli.output import Output
 from novelkit.cli.prepare import prepare, read_bytes
 from novelkit.cli.train import train_with_bar
 from novelkit.errors import InputError
 
-BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "novel" / "raw.txt"
 STEPS = 200
 PROMPT_CHARACTERS = 60
 CONTINUATION_CHARACTERS = 200
@@ -26,7 +26,7 @@ SHOWN_PASSAGE = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--novel", type=Path, default=BUNDLED, help="换成你自己的小说文件")
+    parser.add_argument("--novel", type=Path, default=NOVEL, help="换成你自己的小说文件")
     parser.add_argument("--out", type=Path, default=Path("demo"), help="结果放在哪个文件夹")
     parser.add_argument("--steps", type=int, default=STEPS, help="这一次训练多少步")
     parser.add_argument("--seed", type=int, default=0, help="随机种子")

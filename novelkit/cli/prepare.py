@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from novelkit import layouts
+from novelkit.bundled import model_folder
 from novelkit.cleaning.novel import novel_files
 from novelkit.cleaning.splits import HELD_OUT_SHARE
 from novelkit.cli.output import Output, check_writable
@@ -34,7 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="char、word 或 bpe（从这些文本生成词表），一个模型文件夹（沿用它的词表），"
         "auto（不写就是它：沿用 --from 的词表，没有就是 char）",
     )
-    parser.add_argument("--from", dest="model", type=Path, help="打算接着训练的模型文件夹")
+    parser.add_argument(
+        "--from",
+        dest="model",
+        type=model_folder,
+        help="打算接着训练的模型文件夹，或自带的 novel-small",
+    )
     parser.add_argument("--vocabulary", type=int, metavar="N", help="word、bpe 词表的大小")
     parser.add_argument(
         "--books", type=Path, metavar="TSV", help="书单：每本书的作者、风格、用途和遍数"

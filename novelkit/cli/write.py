@@ -2,9 +2,9 @@
 
 import argparse
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from novelkit.bundled import model_folder
 from novelkit.cli.output import Output
 from novelkit.errors import InputError
 from novelkit.layouts import knows_headers
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=Path, help="模型文件夹（训练文件夹里的 model）")
+    parser.add_argument(
+        "model", type=model_folder, help="模型文件夹（训练文件夹里的 model），或自带的 novel-small"
+    )
     parser.add_argument("--prompt", required=True, help="开头的文字")
     header = parser.add_argument_group("题头：告诉模型写的是什么（要用题头训练过的模型）")
     header.add_argument("--title", default="", help="书名")

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from novelkit.bundled import ASSETS
 from novelkit.errors import InputError
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
 BOOKS_FILE = "gutenberg.tsv"
 VARIANTS_FILE = "variants.tsv"
 # Official mirrors that hold the generated files, before the main site: its terms ask programs to

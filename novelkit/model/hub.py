@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from novelkit.bundled import model_folder
 from novelkit.errors import InputError, WorkError
 from novelkit.model.weights import INDEX_ENDING, OLD_WEIGHTS, WEIGHTS
 from novelkit.tokenizing.foreign import FILES
@@ -32,13 +33,14 @@ class Source:
 
 
 def find_model(name: str | Path, progress_bar: type | None = None) -> Source:
-    """The folder of a model that is on this machine or on the Hub (`name` or `name@revision`).
+    """The folder of a model: on this machine, bundled, or on the Hub (`name` or `name@revision`).
 
     `progress_bar` is a class like `tqdm.tqdm`, and None is silence. Raises `InputError` for a model
     that is not there, `WorkError` for a network that gave up.
     """
-    if Path(name).is_dir():
-        return Source(Path(name), str(name))
+    folder = model_folder(name)
+    if folder.is_dir():
+        return Source(folder, str(name))
     found = _NAME.fullmatch(str(name))
     if not found or str(name).startswith(".") or Path(name).exists():
         raise InputError(

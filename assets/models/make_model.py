@@ -1,0 +1,91 @@
+"""Make the bundled model, or one like it, from a folder of novels: prepare, train, pack.
+
+    python assets/models/make_model.py BOOKS --out WORK              # two cores, about 2.5 hours
+    python assets/models/make_model.py BOOKS --out WORK --lane gpu   # a large GPU, minutes
+    python assets/models/make_model.py BOOKS --out WORK --sitting 8  # pauses after 8 minutes
+
+Every step is a command of `novelkit`, printed before it runs; run again, it goes on where it
+stopped, to the same weights as in one sitting. BOOKS is any folder of novels. A table of books
+beside them is `--books`; `novel-small/books.tsv` is that of the bundled model. WORK gets `data`,
+`run` and at the end `model`, with weights in half precision. WORK/data can be carried to a machine
+without the packages that `prepare` needs: `--only train` there, `--only pack` at home.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from novelkit.__main__ import main as novelkit
+from novelkit.layouts import MODEL_FOLDER
+
+STEPS = ("prepare", "train", "pack")
+INTERRUPTED = 130
+
+PREPARE = ["--headers", "--held-out", "0.02"]
+# What both lanes train: as many weights as fit the size of the bundled model.
+SIZE = ["--n-layer", "4", "--n-head", "6", "--n-embd", "384", "--n-ctx", "512"]
+LANES = {
+    "cpu": [*SIZE, "--dropout", "0", "--batch-size", "8", "--max-steps", "9000"],
+    "gpu": [*SIZE, "--dropout", "0.1", "--batch-size", "64", "--max-steps", "8000"],
+}
+
+
+def run(*arguments: object) -> None:
+    """A command of `novelkit`, shown; ends the program where it fails."""
+    words = [str(argument) for argument in arguments]
+    print("novelkit", *words, flush=True)
+    code = novelkit(words)
+    if code == INTERRUPTED:
+        print("paused; the same command goes on from here", flush=True)
+    if code:
+        sys.exit(code)
+
+
+def train(work: Path, lane: str, sitting: float | None) -> None:
+    if sitting:
+        # As Ctrl-C would: the step is finished and a checkpoint written.
+        timer = threading.Timer(60 * sitting, lambda: os.kill(os.getpid(), signal.SIGINT))
+        timer.daemon = True
+        timer.start()
+    run("train", work / "data", "--out", work / "run", "--resume", *LANES[lane])
+    if sitting:
+        timer.cancel()
+
+
+def pack(work: Path) -> None:
+    """The model in half precision, with the filter of copies that a training elsewhere left out."""
+    from novelkit.copying import FILTER_FILE, NgramFilter
+    from novelkit.model import pack_half
+
+    model = work / "run" / MODEL_FOLDER
+    if not (model / FILTER_FILE).is_file():
+        NgramFilter.build(work / "data" / "train.txt").save(model / FILTER_FILE)
+    pack_half(model, work / "model")
+    size = sum(path.stat().st_size for path in (work / "model").iterdir())
+    print(f"{work / 'model'}: {size / 1e6:.1f} MB", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("novels", type=Path, metavar="BOOKS", help="a folder of novels")
+    parser.add_argument("--out", type=Path, required=True, metavar="WORK")
+    parser.add_argument("--books", type=Path, help="the table of books")
+    parser.add_argument("--lane", choices=sorted(LANES), default="cpu")
+    parser.add_argument("--sitting", type=float, metavar="MINUTES", help="pause after so long")
+    parser.add_argument("--only", choices=STEPS)
+    options = parser.parse_args()
+    wanted = [options.only] if options.only else STEPS
+    if "prepare" in wanted:
+        table = ["--books", options.books] if options.books else []
+        run("prepare", options.novels, "--out", options.out / "data", *PREPARE, *table)
+    if "train" in wanted:
+        train(options.out, options.lane, options.sitting)
+    if "pack" in wanted:
+        pack(options.out)
+
+
+if __name__ == "__main__":
+    main()
