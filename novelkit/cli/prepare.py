@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
         held_out=options.held_out,
         headers=options.headers,
     )
-    header = _prepare(options.inputs, options.out, settings, output)
+    header = prepare(options.inputs, options.out, settings, output)
     dataset = _export(options.out, output) if options.datasets else None
     if options.plot:
         save_plot(options.out, options.plot)
@@ -103,14 +103,10 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def prepare(inputs: Sequence[Path], out: Path, tokenizer: str, output: Output) -> dict[str, Any]:
-    """`novelkit.pipeline.prepare`, with what a person reads on the way."""
-    return _prepare(inputs, out, Settings(tokenizer=tokenizer), output)
-
-
-def _prepare(
+def prepare(
     inputs: Sequence[Path], out: Path, settings: Settings, output: Output
 ) -> dict[str, Any]:
+    """`novelkit.pipeline.prepare`, with what a person reads on the way."""
     bars: list[Any] = []
     told = _Teller(output)
 
