@@ -58,6 +58,11 @@ def _in_chinese(message: str) -> str:
     return message
 
 
+_NO_MEMORY = "内存不够：请关掉别的程序，或换小一些的文件、模型。"
+# PyTorch has no exception of its own for the memory of the CPU.
+_ALLOCATION_FAILED = re.compile(r"can't allocate memory|not enough memory|out of memory", re.I)
+
+
 class _Formatter(argparse.HelpFormatter):
     """The help with its usage line in Chinese."""
 
@@ -95,7 +100,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UnicodeEncodeError:
         return _complain(2, "路径里有不是 UTF-8 的文件名，写不进记录：请先把文件改名再试。")
     except MemoryError:
-        return _complain(1, "内存不够：请关掉别的程序，或换小一些的文件、模型。")
+        return _complain(1, _NO_MEMORY)
+    except RuntimeError as error:
+        if not _ALLOCATION_FAILED.search(str(error)):
+            raise
+        return _complain(1, _NO_MEMORY)
     except ModuleNotFoundError as error:
         return _complain(1, f"缺少软件包 {error.name}：请先 pip install -r requirements.txt。")
     except BrokenPipeError:

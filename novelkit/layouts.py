@@ -25,7 +25,7 @@ DATA (written by `prepare`, read by `train`)
                                        {"file", "sha256", "encoding", "damage",
                                         "container", "author", "omitted",
                                         "files"},
-                                       "author", "style", "repeat",
+                                       "author", "style", "repeat", "remarks",
                                        "held_out": {"share", "test", "whole"}}],
                            "skipped": [{"file", "reason"}],
                            "splits": {"train" | "validation" | "test":
@@ -54,8 +54,9 @@ DATA (written by `prepare`, read by `train`)
                           anchors in nats per character, of so many characters where the texts are
                           longer; tokenizer: char, word, bpe or foreign; container, author,
                           omitted and files (how many were joined as the chapters of one book)
-                          only of the books that have them, as the author, style and repeat of
-                          the table of books, and held_out where it is not the usual; headers:
+                          only of the books that have them, as the author, style, repeat and
+                          remarks (its other columns) of the table of books, and held_out where
+                          it is not the usual; headers:
                           the ids between which a header stands, only where there are headers,
                           as header_tokens of the splits; characters of a split: those that its
                           ids spell, with repeats; skipped: files of folders and archives that
@@ -153,7 +154,7 @@ Model folder (written by `train`, read by `write`, `AutoModelForCausalLM`, `Auto
     novelkit.json         {"format": "novelkit-model", "version": 1, "novels", "step", "headers",
                            "anchors": {"uniform", "unigram", "bigram", "trigram",
                                        "fivegram", "xz"},
-                           "weights_sha256",
+                           "weights_sha256", "tokenizer_sha256",
                            "scores": {"validation_loss", "validation_bits_per_character",
                                       "test_loss", "test_bits_per_character"}}
 """
@@ -251,12 +252,17 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
 
 
+def read_note(folder: Path, key: str) -> Any:
+    """What `novelkit.json` of a model folder says, None where it says nothing or is not there."""
+    try:
+        return json.loads((folder / MODEL_FILE).read_text(encoding="utf-8")).get(key)
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
 def knows_headers(folder: Path) -> bool:
     """Whether a model folder is of a model that was trained with headers."""
-    try:
-        return bool(json.loads((folder / MODEL_FILE).read_text(encoding="utf-8")).get("headers"))
-    except (OSError, ValueError, AttributeError):
-        return False
+    return bool(read_note(folder, "headers"))
 
 
 def read_header(path: Path, format_name: str) -> dict[str, Any]:

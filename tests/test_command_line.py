@@ -347,6 +347,11 @@ def test_a_folder_without_permission(run, workshop, tmp_path, command):
         (OSError(5, "Input/output error", "/x"), 1, "读写 /x 失败"),
         (UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates not allowed"), 2, "文件名"),
         (MemoryError(), 1, "内存不够"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"),
+            1,
+            "内存不够",
+        ),
         (ModuleNotFoundError("No module named 'x'", name="x"), 1, "缺少软件包 x"),
         (KeyboardInterrupt(), 130, "已中断"),
     ],
@@ -398,6 +403,17 @@ def test_a_model_cut_short(run, model, tmp_path, keep):
     code, out, err = run("write", copy, "--prompt", "天")
     assert_one_line(code, out, err, "损坏")
     assert out == ""
+
+
+def test_a_model_with_the_tokenizer_of_another(run, model, tmp_path):
+    content = json.loads((model / "tokenizer.json").read_text(encoding="utf-8"))
+    vocabulary = content["model"]["vocab"]
+    first, second = list(vocabulary)[-2:]
+    # As many entries, two of them exchanged: no count would tell.
+    vocabulary[first], vocabulary[second] = vocabulary[second], vocabulary[first]
+    changed = json.dumps(content, ensure_ascii=False).encode("utf-8")
+    copy = damaged(model, tmp_path, "tokenizer.json", changed)
+    assert_one_line(*run("write", copy, "--prompt", "天"), "不是训练这个模型时的")
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])

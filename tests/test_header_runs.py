@@ -26,7 +26,7 @@ def data(tmp_path_factory):
         text = novel(12, 8, title).text.replace("。", f"，{word}{word}。")
         (folder / f"{title}.txt").write_text(text, encoding="utf-8")
     table = folder / "books.tsv"
-    table.write_text("title\tstyle\n雪后\t雪文\n河边\t河文\n", encoding="utf-8")
+    table.write_text("title\tstyle\tpublished\n雪后\t雪文\t1919\n河边\t河文\t\n", encoding="utf-8")
     out = folder / "data"
     arguments = ["prepare", str(folder), "--out", str(out), "--books", str(table), "--headers"]
     assert main(arguments) == 0
@@ -98,3 +98,15 @@ def test_a_model_without_headers_does_not_take_one(data, run, tmp_path, capsys):
     assert main(["write", str(copy), "--prompt", "天", "--author", "鲁迅"]) == 2
     assert "没有用题头训练过" in capsys.readouterr().err
     assert main(["write", str(copy), "--prompt", "天", "--length", "3"]) == 0
+
+
+def test_the_card_tells_the_books_as_the_table_does(run):
+    card = (run / layouts.MODEL_FOLDER / layouts.CARD_FILE).read_text(encoding="utf-8")
+    table = [line.strip("| ").split(" | ") for line in card.splitlines() if line.startswith("| ")]
+    (head,) = [row for row in table if row[0] == "书"]
+    rows = {
+        row[0]: dict(zip(head, row, strict=False)) for row in table if row[0] in ("雪后", "河边")
+    }
+    assert rows["雪后"]["风格"] == "雪文" and rows["雪后"]["published"] == "1919"
+    assert rows["河边"]["风格"] == "河文" and rows["河边"]["用途"] == "训练"
+    assert "作者" not in head and "`<|book|>`" in card

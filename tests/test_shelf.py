@@ -53,6 +53,7 @@ def test_a_table_is_read_by_its_columns(tmp_path):
     entries = read_entries(write_table(tmp_path, *rows))
     assert entries["雪后"].names == ("老周", "阿秀") and entries["雪后"].use == "test"
     assert entries["雪后"].author == "周远" and entries["雪后"].repeat == 1
+    assert entries["雪后"].remarks == {"remark": "早年的"} and not entries["河边"].remarks
     assert (entries["河边"].use, entries["河边"].repeat) == ("train", 3)
 
 

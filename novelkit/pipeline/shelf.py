@@ -1,7 +1,7 @@
 """The table of books: who wrote them, in which style, what they are for, and how much they count.
 
 A UTF-8 file of tab-separated values with a head line. Only `title` must be there; columns with
-other names are for the reader and are not looked at.
+other names are for the reader: they go into data.json and the model card as they are.
 
     title   as the book is called, or as its file is without the suffix
     author, style
@@ -24,6 +24,7 @@ from novelkit.errors import InputError
 from novelkit.tokenizing.headers import Header
 from novelkit.tokenizing.parts import BookParts, cut_book
 
+COLUMNS = ("title", "author", "style", "names", "use", "repeat")
 USES = ("train", "test")
 MOST_REPEATS = 100
 
@@ -38,6 +39,7 @@ class Entry:
     names: tuple[str, ...] = ()
     use: str = "train"
     repeat: int = 1
+    remarks: dict[str, str] = field(default_factory=dict)  # the other columns, where not empty
 
     def __post_init__(self) -> None:
         if self.use not in USES:
@@ -83,9 +85,13 @@ class Shelf:
     def describe(self, novel: Novel) -> dict[str, Any]:
         """What the table adds to a book's description in data.json: only what is not usual."""
         entry = self.find(novel)
-        told = {key: value for key in ("author", "style") if (value := getattr(entry, key))}
+        told: dict[str, Any] = {
+            key: value for key in ("author", "style") if (value := getattr(entry, key))
+        }
         if entry.repeat > 1:
             told["repeat"] = entry.repeat
+        if entry.remarks:
+            told["remarks"] = entry.remarks
         if (hold_out := self.hold_out(entry)) != HoldOut():
             told["held_out"] = asdict(hold_out)
         return told
@@ -136,4 +142,5 @@ def _entry(row: dict[str, str]) -> Entry:
         tuple(filter(None, row.get("names", "").split("、"))),
         row.get("use") or "train",
         repeat,
+        {name: value for name, value in row.items() if value and name not in COLUMNS},
     )

@@ -8,6 +8,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from novelkit import layouts
 from novelkit.errors import InputError
 from novelkit.tokenizing.bpe import BpeTokenizer
 from novelkit.tokenizing.characters import CharTokenizer
@@ -31,12 +32,24 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     if not _is_ours(vocabulary):
         return open_foreign(folder)
     try:
-        return _ours(_tokens(vocabulary)[FIRST_CHARACTER_ID:], content)
+        tokenizer = _ours(_tokens(vocabulary)[FIRST_CHARACTER_ID:], content)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(
             f"{folder / TOKENIZER_FILE} 不像 novelkit 写出的分词器（{error}）："
             "文件可能被改过，请用 novelkit prepare 重新生成。"
         ) from error
+    _refuse_exchanged(folder, tokenizer)
+    return tokenizer
+
+
+def _refuse_exchanged(folder: Path, tokenizer: Tokenizer) -> None:
+    """Raise `InputError` where a model folder has another tokenizer than that of its training."""
+    expected = layouts.read_note(folder, "tokenizer_sha256")
+    if expected and expected != tokenizer_sha256(tokenizer):
+        raise InputError(
+            f"{folder} 里的分词器不是训练这个模型时的那一个：编号对不上，续写会是乱码，"
+            "请重新复制整个模型文件夹。"
+        )
 
 
 def tokenizer_sha256(tokenizer: Tokenizer) -> str:

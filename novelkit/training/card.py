@@ -8,6 +8,8 @@ from novelkit.scores import ANCHOR_NAMES
 from novelkit.training.history import Record
 
 CURVE_ROWS = 12
+# What the table of books may say of a book.
+_TOLD = {"author": "作者", "style": "风格", "repeat": "遍数"}
 
 # What a hub reads of a model card (huggingface.co/docs/hub/model-cards).
 _FRONT_MATTER = """---
@@ -40,21 +42,45 @@ def model_card(
 
 
 def _data(data: dict[str, Any]) -> str:
+    novels = data["novels"]
+    told = {name: label for name, label in _TOLD.items() if any(name in book for book in novels)}
+    remarks = list(dict.fromkeys(name for book in novels for name in book.get("remarks", {})))
     rows = (
-        [novel["title"], novel["chapters"], novel["characters"], novel["source"].get("sha256", "")]
-        for novel in data["novels"]
+        [
+            book["title"],
+            *(book.get(name, "") for name in told),
+            book["chapters"],
+            book["characters"],
+            "整本留作测试" if book.get("held_out", {}).get("whole") else "训练",
+            *(book.get("remarks", {}).get(name, "") for name in remarks),
+            book["source"].get("sha256", ""),
+        ]
+        for book in novels
     )
+    head = ("书", *told.values(), "章", "字", "用途", *remarks, "原文件的 sha256")
     splits = (
         [name, part["chapters"], part["characters"], part["tokens"]]
         for name, part in data["splits"].items()
     )
     return (
         "## 数据\n\n"
-        + _table(("书", "章", "字", "原文件的 sha256"), rows)
+        + _table(head, rows)
+        + _headers(data)
         + f"\n\n分词器：{data['tokenizer']}，词表 {data['vocabulary']:,} 项。按整章划分：\n\n"
         + _table(("划分", "章", "字", "词元"), splits)
         + "\n\n版权：权重是从上面的文字里学来的。书若仍受版权保护，公开这个模型之前请先取得授权；"
         "公版书请在这里写明依据。"
+    )
+
+
+def _headers(data: dict[str, Any]) -> str:
+    if "headers" not in data:
+        return ""
+    share = data["splits"]["train"]["header_tokens"] / data["splits"]["train"]["tokens"]
+    return (
+        f"\n\n训练文字的一些段落前面有题头（占词元的 {share:.1%}，不算损失），每一项都随机省去："
+        "`书名：…；作者：…；风格：…；章节：…；人物：甲、乙`，前面是 `<|book|>`，后面是换行。"
+        "续写时给哪几项都行，不给也行。"
     )
 
 

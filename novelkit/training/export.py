@@ -61,6 +61,7 @@ def export_model(run: Run, progress: Progress | None = None) -> Scores:
                 "step": best_step,
                 "headers": "headers" in data.header,
                 "weights_sha256": weights_sha256(folder),
+                "tokenizer_sha256": data.header["tokenizer_sha256"],
                 "scores": vars(scores),
             },
         )
