@@ -16,6 +16,7 @@ from novelkit.training import Budget, TrainConfig, train
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "benchmarks"))
 
+import fine_tuning
 import kept_out
 import recitation
 import steering
@@ -146,3 +147,25 @@ def test_data_without_such_books_says_so(module, data_folder, folders, monkeypat
     with pytest.raises(SystemExit):
         module.main()
     assert "kept out whole" in capsys.readouterr().err
+
+
+def test_a_start_is_raced_against_nothing_with_equal_time(folders, monkeypatch, capsys, tmp_path):
+    book, data, out = tmp_path / "书.txt", tmp_path / "data", tmp_path / "race.png"
+    book.write_text(novel(12, 8, "书").text, encoding="utf-8")
+    arguments = ["prepare", str(book), "--out", str(data), "--from", str(folders[1])]
+    assert main(arguments) == 0
+    options = ("--start", folders[1], "--minutes", 0.02, "--turn", 0.4, "--threads", 1)
+    threads = torch.get_num_threads()
+    try:
+        rows, said = printed(fine_tuning, monkeypatch, capsys, data, *options, "--out", out)
+    finally:
+        torch.set_num_threads(threads)
+    del rows["run"]
+    assert list(rows) == list(fine_tuning.NAMES)
+    assert rows["fine-tuned"][0] == rows["same size"][0] != rows["tiny"][0]
+    for _, steps, before, lowest, last in rows.values():
+        assert int(steps) >= 3 and float(lowest) <= min(float(before), float(last))
+    # It has read books like this one, the others nothing.
+    assert float(rows["fine-tuned"][2]) < float(rows["same size"][2])
+    assert "ahead at every time" in said[-1]
+    assert out.read_bytes().startswith(b"\x89PNG")

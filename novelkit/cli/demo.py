@@ -148,7 +148,7 @@ def _train(
     from novelkit.training import Budget
 
     run = options.out / "run"
-    config = _config(options.seed, from_nothing=base is None)
+    config = learning_settings(options.seed, from_nothing=base is None)
     steps = _set_aside_other_run(output, run, data, config.as_dict())
     if steps:
         output.say(f"  上次训练到第 {steps} 步，接着训练，不从头开始。")
@@ -167,7 +167,7 @@ def _train(
     )
 
 
-def _config(seed: int, from_nothing: bool) -> Any:
+def learning_settings(seed: int, from_nothing: bool) -> Any:
     """A novel of forty thousand characters is read ten times over: at the rates of a larger corpus
     the model would know it by heart before it has learned from it."""
     from novelkit.training import TrainConfig
