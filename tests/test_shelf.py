@@ -186,6 +186,18 @@ def test_headers_are_the_default_where_the_model_knows_them(books, tmp_path):
     assert "headers" not in prepare([books], tmp_path / "third", plain)
 
 
+def test_rare_characters_are_spelled_in_bytes_on_request(books, tmp_path):
+    few = prepare([books], tmp_path / "few", Settings(minimum_count=40))
+    many = prepare([books], tmp_path / "many")
+    assert few["vocabulary"] < many["vocabulary"]
+    assert few["preflight"]["lost_characters"] == 0
+    spelled = "byte_fallback_characters"
+    assert few["preflight"][spelled]["train"] > many["preflight"][spelled]["train"]
+    for settings in ({"minimum_count": 0}, {"minimum_count": 3, "model": tmp_path / "many"}):
+        with pytest.raises(InputError, match="minimum-count"):
+            Settings(**settings)
+
+
 # ---- how much is held out
 
 

@@ -18,6 +18,7 @@ from novelkit.errors import InputError
 from novelkit.pipeline import Listener, Prepared, Refused, Settings
 from novelkit.pipeline import prepare as prepare_folder
 from novelkit.scores import ANCHOR_NAMES
+from novelkit.tokenizing.data import MINIMUM_COUNT
 from novelkit.tokenizing.preflight import SPLIT_NAMES, explain
 
 # Of a long shelf the first books and every trouble are told; all of them are in report.json.
@@ -42,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="打算接着训练的模型文件夹，或自带的 novel-small",
     )
     parser.add_argument("--vocabulary", type=int, metavar="N", help="word、bpe 词表的大小")
+    parser.add_argument(
+        "--minimum-count", type=int, metavar="N", help="少于 N 次的字不进词表，拼成字节（默认 2）"
+    )
     parser.add_argument(
         "--books", type=Path, metavar="TSV", help="书单：每本书的作者、风格、用途和遍数"
     )
@@ -75,6 +79,7 @@ def run(options: argparse.Namespace) -> int:
         tokenizer=options.tokenizer,
         model=options.model,
         vocabulary=options.vocabulary,
+        minimum_count=MINIMUM_COUNT if options.minimum_count is None else options.minimum_count,
         with_rules=(*options.extra, *(("simplify",) if options.simplify else ())),
         without_rules=tuple(options.without),
         processes=options.processes,

@@ -33,7 +33,7 @@ from novelkit.pipeline.shelf import Shelf, read_entries
 from novelkit.pipeline.workers import Workers, choose_processes
 from novelkit.tokenizing import KINDS, choose_tokenizer, load_tokenizer
 from novelkit.tokenizing.choice import AUTO
-from novelkit.tokenizing.data import WRITE_STEPS, DataWriter
+from novelkit.tokenizing.data import MINIMUM_COUNT, WRITE_STEPS, DataWriter
 from novelkit.tokenizing.preflight import refuse_losses
 from novelkit.tokenizing.segmentation import load_jieba
 from novelkit.tokenizing.staging import begin_data, staging
@@ -49,6 +49,8 @@ class Settings:
     tokenizer: str = AUTO
     model: Path | None = None  # to be continued: `auto` takes its tokenizer
     vocabulary: int | None = None
+    # Characters that occur less often are spelled in bytes.
+    minimum_count: int = MINIMUM_COUNT
     with_rules: tuple[str, ...] = ()
     without_rules: tuple[str, ...] = ()
     processes: int | None = None
@@ -81,6 +83,11 @@ class Settings:
         if name not in KINDS and not (name and Path(name).is_dir()):
             raise InputError(
                 f"没有“{name}”这种分词器：请用 {'、'.join(KINDS)}、{AUTO}，或给出一个模型文件夹。"
+            )
+        if self.minimum_count < 1 or (self.minimum_count != MINIMUM_COUNT and name not in KINDS):
+            raise InputError(
+                f"--minimum-count {self.minimum_count} 不能用：它至少是 1，"
+                "只用于新做的词表，模型的词表不能改。"
             )
         if self.vocabulary is not None and (name not in KINDS[1:] or self.vocabulary < 1):
             raise InputError(
@@ -128,7 +135,7 @@ class Settings:
     def identity(self) -> list[str]:
         """What tells these settings from others, also by the content of a tokenizer's file."""
         parts = [self.resolved, str(self.vocabulary), *(self.rules or ("default",))]
-        parts += [str(self.held_out), str(self._with_headers)]
+        parts += [str(self.minimum_count), str(self.held_out), str(self._with_headers)]
         parts += [file_sha256(self.books)] if self.books else []
         if self.resolved not in KINDS:
             path = Path(self.resolved) / "tokenizer.json"
@@ -204,6 +211,7 @@ class _Job:
                 self.settings.resolved,
                 writer.texts("train"),
                 vocabulary_size=self.settings.vocabulary,
+                minimum_count=self.settings.minimum_count,
             )
             self._refuse_small(len(tokenizer))
             step()
