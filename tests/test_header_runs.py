@@ -2,12 +2,14 @@
 
 import itertools
 import json
+import shutil
 
 import pytest
 from helpers_text import novel
 
 from novelkit import layouts
 from novelkit.__main__ import main
+from novelkit.copying import FILTER_FILE
 from novelkit.model import GPT2, ModelConfig
 from novelkit.tokenizing import load_tokenizer
 from novelkit.tokenizing.blocks import IGNORED, Blocks
@@ -98,6 +100,21 @@ def test_a_model_without_headers_does_not_take_one(data, run, tmp_path, capsys):
     assert main(["write", str(copy), "--prompt", "天", "--author", "鲁迅"]) == 2
     assert "没有用题头训练过" in capsys.readouterr().err
     assert main(["write", str(copy), "--prompt", "天", "--length", "3"]) == 0
+
+
+def test_a_folder_without_its_text_trains_and_says_what_is_missing(data, cpu, tmp_path):
+    copy = tmp_path / "data"
+    shutil.copytree(data, copy)
+    for name in ("train.txt", "train.json", "test.txt", "novels"):
+        path = copy / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    size, notices = ModelConfig(len(load_tokenizer(copy)), **SMALL), []
+    config, budget = TrainConfig(batch_size=2), Budget(max_steps=1)
+    result = train(
+        copy, tmp_path / "run", size, config, budget, compute=cpu, on_notice=notices.append
+    )
+    assert not (result.model / FILTER_FILE).exists()
+    assert any(FILTER_FILE in line for line in notices)
 
 
 def test_the_card_tells_the_books_as_the_table_does(run):

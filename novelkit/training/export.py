@@ -1,6 +1,7 @@
 """The model folder of a run: best weights, tokenizer and scores, as other tools open them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from safetensors.torch import load_file
 
@@ -74,9 +75,23 @@ def export_model(run: Run, progress: Progress | None = None) -> Scores:
             best_step,
         )
         layouts.write_text(folder / layouts.CARD_FILE, card)
-        # Copying can be checked wherever the model goes, without the training text.
-        NgramFilter.build(data.folder / "train.txt").save(folder / FILTER_FILE)
+        _write_filter(run, folder)
     return scores
+
+
+def _write_filter(run: Run, folder: Path) -> None:
+    """Let copying be checked wherever the model goes, without the training text."""
+    training = run.data.folder / "train.txt"
+    if training.is_file():
+        NgramFilter.build(training).save(folder / FILTER_FILE)
+        return
+    # A DATA folder may travel to another machine with its ids alone.
+    (folder / FILTER_FILE).unlink(missing_ok=True)
+    if run.hooks.on_notice:
+        run.hooks.on_notice(
+            f"没有 {training}，做不了查重的索引 {FILTER_FILE}："
+            "把它拿到有训练文字的机器上再补（copying.NgramFilter），否则查不出照抄。"
+        )
 
 
 def _held_out_losses(
