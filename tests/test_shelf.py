@@ -7,12 +7,13 @@ import pytest
 from helpers_text import novel
 
 from novelkit import layouts
+from novelkit.cleaning import Chapter, Novel
 from novelkit.cleaning.exports import chapter_rows
 from novelkit.cleaning.splits import HoldOut, split_novel
 from novelkit.errors import InputError
 from novelkit.pipeline import Settings, prepare
 from novelkit.pipeline.shelf import read_entries
-from novelkit.tokenizing import load_tokenizer, read_tokens
+from novelkit.tokenizing import load_tokenizer, read_tokens, write_data
 from novelkit.tokenizing.headers import header_spans
 
 TABLE = "title\tauthor\tstyle\tnames\tuse\trepeat\tremark\n"
@@ -166,6 +167,17 @@ def test_headers_stand_before_passages_of_the_training_text_alone(books, tmp_pat
     assert all((ids(again, s) == ids(out, s)).all() for s in layouts.SPLITS)
 
 
+def test_one_book_as_a_value_has_the_same_headers(tmp_path):
+    book = novel(12, 8, "雪后")
+    book = Novel(book.title, book.chapters, {**book.source, "author": "周远"})
+    written = write_data([book], tmp_path / "data", headers=True)
+    marks, stream = written["headers"], ids(tmp_path / "data", "train")
+    spans = header_spans(stream, marks["book"], marks["line_end"])
+    tokenizer = load_tokenizer(tmp_path / "data")
+    assert tokenizer.decode(stream[: spans[0][1]]) == "书名：雪后；作者：周远\n"
+    assert len(spans) > 1
+
+
 def test_the_settings_of_the_table_are_part_of_the_fingerprint(books, tmp_path):
     out = tmp_path / "data"
     settings = Settings(books=write_table(tmp_path, "雪后\t周远"), headers=True)
@@ -212,8 +224,6 @@ def test_the_share_decides_how_many_chapters_are_held_out(share, count):
 
 
 def test_a_book_without_chapters_gives_its_share_too():
-    from novelkit.cleaning import Chapter, Novel
-
     lines = tuple(f"第{number:05d}段，" + "雪" * 40 for number in range(2000))
     splits = split_novel(Novel("书", (Chapter("", lines),)), HoldOut(0.05, test=False))
     assert splits.test == () and not splits.by_chapters

@@ -18,11 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from novelkit.cleaning import Novel
-from novelkit.cleaning.speakers import find_speakers
 from novelkit.cleaning.splits import HELD_OUT_SHARE, HoldOut
 from novelkit.errors import InputError
-from novelkit.tokenizing.headers import Header
-from novelkit.tokenizing.parts import BookParts, cut_book
+from novelkit.tokenizing.parts import BookParts, book_header, cut_book
 
 COLUMNS = ("title", "author", "style", "names", "use", "repeat")
 USES = ("train", "test")
@@ -79,7 +77,8 @@ class Shelf:
     def cut(self, novel: Novel) -> BookParts:
         """A book in its shares of the splits, with what stands before its passages."""
         entry = self.find(novel)
-        header = self._header(novel, entry) if self.headers else None
+        told = entry.author, entry.style, entry.names
+        header = book_header(novel, *told) if self.headers else None
         return cut_book(novel, self.hold_out(entry), repeat=entry.repeat, header=header)
 
     def describe(self, novel: Novel) -> dict[str, Any]:
@@ -95,11 +94,6 @@ class Shelf:
         if (hold_out := self.hold_out(entry)) != HoldOut():
             told["held_out"] = asdict(hold_out)
         return told
-
-    def _header(self, novel: Novel, entry: Entry) -> Header:
-        author = entry.author or str(novel.source.get("author", ""))
-        names = entry.names or tuple(find_speakers(novel))
-        return Header(novel.title, author, entry.style, names=names)
 
     def missing(self, novels: list[tuple[str, str]]) -> list[str]:
         """The titles of the table that none of the books has, given as (title, file)."""

@@ -31,7 +31,7 @@ from novelkit.tokenizing.chunks import (
 )
 from novelkit.tokenizing.interface import KINDS, Tokenizer
 from novelkit.tokenizing.loading import tokenizer_sha256
-from novelkit.tokenizing.parts import BookParts, cut_book
+from novelkit.tokenizing.parts import BookParts, book_header, cut_book
 from novelkit.tokenizing.preflight import Census, preflight, refuse_leaks, refuse_short
 from novelkit.tokenizing.staging import begin_data, staging
 
@@ -52,17 +52,21 @@ def write_data(
     tokenizer: Tokenizer | None = None,
     notes: dict[str, Any] | None = None,
     progress: Progress | None = None,
+    *,
+    headers: bool = False,
 ) -> dict[str, Any]:
     """Split, encode and write novels as a DATA folder; returns its header.
 
-    Without a `tokenizer`, one of characters is made from the training split. `notes` are kept in
-    the header; `progress(done, total)` counts `WRITE_STEPS`. Raises `InputError` for novels that
-    are too short to hold anything out, or whose held-out text stands in the training text.
+    Without a `tokenizer`, one of characters is made from the training split. With `headers`, they
+    stand before passages of the training text (see `headers`). `notes` are kept in the header;
+    `progress(done, total)` counts `WRITE_STEPS`. Raises `InputError` for novels that are too short
+    to hold anything out, or whose held-out text stands in the training text.
     """
     step = StepCounter(progress)
     with staging(out) as parts, DataWriter(out, parts) as writer:
         for novel in novels:
-            writer.add(cut_book(novel), describe(novel))
+            header_of = book_header(novel) if headers else None
+            writer.add(cut_book(novel, header=header_of), describe(novel))
         writer.check()
         tokenizer = tokenizer or choose_tokenizer("char", writer.texts("train"))
         step()

@@ -12,6 +12,7 @@ import numpy as np
 
 from novelkit import layouts
 from novelkit.cleaning.novel import Chapter, Novel
+from novelkit.cleaning.speakers import find_speakers
 from novelkit.cleaning.splits import HoldOut, split_novel
 from novelkit.errors import InputError
 from novelkit.tokenizing.headers import Header
@@ -73,6 +74,14 @@ def cut_book(
         repeat,
         header,
     )
+
+
+def book_header(
+    novel: Novel, author: str = "", style: str = "", names: Sequence[str] = ()
+) -> Header:
+    """What the headers of a book say of it; what is not told comes from the book itself."""
+    author = author or str(novel.source.get("author", ""))
+    return Header(novel.title, author, style, names=tuple(names) or tuple(find_speakers(novel)))
 
 
 def chapter_text(chapter: Chapter) -> str:
