@@ -18,7 +18,7 @@ from novelkit import layouts
 from novelkit.cleaning import read_jsonl
 from novelkit.cli import prepare as prepare_command
 from novelkit.cli.output import Output
-from novelkit.pipeline import preparing, reading
+from novelkit.pipeline import Settings, preparing, reading
 from novelkit.tokenizing import DataWriter, load_tokenizer
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256))
@@ -288,7 +288,7 @@ def test_the_bar_counts_reading_cleaning_and_encoding(book, tmp_path, monkeypatc
             seen.append("closed")
 
     monkeypatch.setattr(Output, "bar", lambda self, *given, **options: Bar(*given, **options))
-    prepare_command.prepare([book], tmp_path / "data", "char", Output(True))
+    prepare_command.prepare([book], tmp_path / "data", Settings(tokenizer="char"), Output(True))
     assert seen == [*range(1, totals[0] + 1), "closed"] and totals[0] > 5 and len(totals) == 1
 
 
