@@ -25,7 +25,7 @@ DATA (written by `prepare`, read by `train`)
                                        {"file", "sha256", "encoding", "damage",
                                         "container", "author", "omitted",
                                         "files"},
-                                       "author", "style", "repeat", "remarks",
+                                       "author", "style", "names", "repeat", "remarks",
                                        "held_out": {"share", "test", "whole"}}],
                            "skipped": [{"file", "reason"}],
                            "splits": {"train" | "validation" | "test":
@@ -54,10 +54,10 @@ DATA (written by `prepare`, read by `train`)
                           anchors in nats per character, of so many characters where the texts are
                           longer; tokenizer: char, word, bpe or foreign; container, author,
                           omitted and files (how many were joined as the chapters of one book)
-                          only of the books that have them, as the author, style, repeat and
-                          remarks (its other columns) of the table of books, and held_out where
-                          it is not the usual; headers:
-                          the ids between which a header stands, only where there are headers,
+                          only of the books that have them, as the author, style, names, repeat
+                          and remarks (its other columns) of the table of books, and held_out
+                          where it is not the usual; headers: the ids between which a header
+                          stands, only where there are headers,
                           as header_tokens of the splits; characters of a split: those that its
                           ids spell, with repeats; skipped: files of folders and archives that
                           could not be used; fingerprint: the sha256 of the inputs

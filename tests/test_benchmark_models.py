@@ -11,7 +11,7 @@ from helpers_text import novel
 
 from novelkit.__main__ import main
 from novelkit.model import ModelConfig, load_model
-from novelkit.tokenizing import load_tokenizer
+from novelkit.tokenizing import Header, load_tokenizer
 from novelkit.training import Budget, TrainConfig, train
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "benchmarks"))
@@ -38,7 +38,8 @@ def folders(cpu, tmp_path_factory):
         (folder / f"{title}.txt").write_text(text, encoding="utf-8")
     table = folder / "books.tsv"
     table.write_text(
-        "title\tstyle\tuse\n雪后\t雪文\t\n河边\t河文\t\n山上\t山文\ttest\n", encoding="utf-8"
+        "title\tstyle\tnames\tuse\n雪后\t雪文\t老人、母亲\t\n河边\t河文\t\t\n山上\t山文\t\ttest\n",
+        encoding="utf-8",
     )
     data, run = folder / "data", folder / "run"
     arguments = ["prepare", str(folder), "--out", str(data), "--books", str(table), "--headers"]
@@ -73,10 +74,13 @@ def test_every_kind_of_model_is_measured_on_the_same_books(folders, monkeypatch,
     assert bits["PPMd, learning"] < bits["5-gram"]
     below = float(said[-1].split("is ")[1].split(" bits")[0])
     assert below == pytest.approx(bits["5-gram"] - bits["model"], abs=0.0011)
+    # Of other texts the file's figures are no measure.
+    shorter, _ = printed(kept_out, monkeypatch, capsys, model, data, *options[:3], "--limit", 900)
+    assert shorter["5-gram"] != rows["5-gram"]
     # The second time the counts come from the file.
     monkeypatch.setattr(kept_out, "ngram_losses", lambda *arguments, **options: 1 / 0)
-    again, _ = printed(kept_out, monkeypatch, capsys, model, data, *options[:3])
-    assert again["5-gram"] == rows["5-gram"]
+    again, _ = printed(kept_out, monkeypatch, capsys, model, data, *options[:3], "--limit", 900)
+    assert again["5-gram"] == shorter["5-gram"]
 
 
 def test_a_model_that_learns_nothing_scores_like_the_static_one(folders):
@@ -118,6 +122,32 @@ def test_a_passage_is_scored_behind_its_own_and_another_header(folders, monkeypa
         # Nearly one character a token.
         assert [float(bits) for bits in (none, own, other)] == pytest.approx([2, 1, 3], rel=0.05)
         assert float(gain) == pytest.approx(float(own) - float(none), abs=0.0011)
+
+
+def test_passages_are_behind_the_names_of_the_table(folders):
+    passages = steering.held_out_passages(folders[0])
+    named = {name for item in passages["雪文"] for name in item.header.names}
+    assert named and named <= {"老人", "母亲"}
+    assert not any(item.header.names for item in passages["河文"])
+
+
+def test_every_case_of_a_passage_has_the_same_tokens(folders):
+    asked = []
+
+    class Listening(Knowing):
+        def token_losses(self, ids, targets):
+            asked.append((ids[0].tolist(), targets[0].tolist()))
+            return torch.zeros(ids.shape)
+
+    tokenizer = load_tokenizer(folders[1])
+    model = Listening(tokenizer)
+    model.config.n_ctx = 40
+    header = Header("雪后", style="雪文")
+    steering.passage_bits(model, tokenizer, [[(None, "天" * 60), (header, "天" * 60)]])
+    (plain, _), (told, _) = asked
+    assert len(told) <= 40 and told[0] == tokenizer.book and tokenizer.book not in plain
+    # Both score as many of the passage.
+    assert len(plain) == len(told) - len(tokenizer.encode(header.line)) - 1 + 1
 
 
 def test_copies_are_counted_in_what_was_written_alone(folders, monkeypatch, capsys, tmp_path):

@@ -138,3 +138,12 @@ def test_blocks_score_every_token_but_those_of_headers_once(stream):
     _, targets = cut.batch(range(len(cut)))
     scored = sorted(targets[targets != IGNORED].tolist())
     assert scored == [place for place in range(1, len(ids)) if not within[place]]
+
+
+@given(streams())
+def test_blocks_within_a_header_are_named_and_no_others(stream):
+    ids, context, offset = stream
+    cut = Blocks(ids, context, offset, header_spans(ids, 1, 2))
+    _, targets = cut.batch(range(len(cut)))
+    expected = np.flatnonzero((targets != IGNORED).any(axis=1))
+    assert cut.with_targets().tolist() == expected.tolist()

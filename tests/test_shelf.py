@@ -50,7 +50,7 @@ def text(out, split):
 
 
 def test_a_table_is_read_by_its_columns(tmp_path):
-    rows = ("雪后\t周远\t小说\t老周、阿秀\ttest\t\t早年的", "河边\t\t\t\t\t3\t")
+    rows = ("雪后\t周远\t小说\t老周，阿秀\ttest\t\t早年的", "河边\t\t\t\t\t3\t")
     entries = read_entries(write_table(tmp_path, *rows))
     assert entries["雪后"].names == ("老周", "阿秀") and entries["雪后"].use == "test"
     assert entries["雪后"].author == "周远" and entries["雪后"].repeat == 1
@@ -75,6 +75,19 @@ def test_a_wrong_table_says_which_line(tmp_path, content, said):
     path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
     with pytest.raises(InputError, match=said):
         read_entries(path)
+
+
+def test_a_listed_book_that_cannot_be_used_says_why(books, tmp_path):
+    (books / "短书.txt").write_text("天亮了。\n", encoding="utf-8")
+    table = write_table(tmp_path, "短书\t周远")
+    with pytest.raises(InputError, match=r"短书\.txt 不能用：.*分不出"):
+        prepare([books], tmp_path / "data", Settings(books=table))
+
+
+def test_a_table_that_leaves_nothing_to_train_on_says_so(books, tmp_path):
+    table = write_table(tmp_path, *(f"{title}\t\t\t\ttest" for title in ("雪后", "河边", "山上")))
+    with pytest.raises(InputError, match="至少留一本 train"):
+        prepare([books], tmp_path / "data", Settings(books=table))
 
 
 def test_a_table_of_other_books_is_refused_before_anything_is_written(books, tmp_path):
@@ -221,6 +234,17 @@ def test_the_share_decides_how_many_chapters_are_held_out(share, count):
     alone = split_novel(book, HoldOut(share, test=False))
     assert len(alone.validation) == count and alone.test == ()
     assert alone.train + alone.validation == book.chapters
+
+
+@pytest.mark.parametrize("characters", [3000, 20_000, 51_000, 60_000, 200_000])
+@pytest.mark.parametrize("test", [True, False])
+def test_a_small_share_of_a_short_book_is_still_enough_to_measure_on(characters, test):
+    lines = tuple(f"第{number:05d}段，" + "雪" * 40 for number in range(characters // 48))
+    splits = split_novel(Novel("书", (Chapter("", lines),)), HoldOut(0.02, test=test))
+    held_out = [splits.validation, splits.test] if test else [splits.validation]
+    for part in held_out:
+        assert sum(chapter.characters for chapter in part) >= min(200, characters / 30)
+    assert sum(chapter.characters for chapter in splits.train) > 0.7 * characters
 
 
 def test_a_book_without_chapters_gives_its_share_too():

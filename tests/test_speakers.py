@@ -31,12 +31,29 @@ def test_whoever_stands_before_a_verb_of_saying_speaks(paragraph):
 
 
 @pytest.mark.parametrize(
+    "name", ["方鸿渐", "何玉凤", "高俅", "于禁", "向问天", "齐国远", "连巨真", "武大"]
+)
+def test_surnames_that_are_words_too_are_no_hindrance(name):
+    assert speakers(f"听了这话，{name}道：“好。”") == {name: 1}
+
+
+def test_traditional_novels_have_speakers_too():
+    assert speakers("寶玉說：「好。」", "「好。」寶玉說。") == {"寶玉": 2}
+
+
+def test_how_somebody_laughs_is_no_part_of_the_name():
+    assert speakers("操大笑曰：“好。”") == {}
+
+
+@pytest.mark.parametrize(
     "paragraph",
     [
         "众人道：“好。”",
         "他便笑道：“好。”",
         "一面说道：“好。”",
         "大声喝道：“好。”",
+        "高声喝道：“好。”",
+        "众人齐声道：“好。”",
         "那人说，“好。”",
         "两人走在那条道上。",
         "宝玉听了，不说话。",

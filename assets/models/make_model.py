@@ -13,6 +13,7 @@ without the packages that `prepare` needs: `--only train` there, `--only pack` a
 
 import argparse
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -70,7 +71,12 @@ def pack(work: Path) -> None:
     model = work / "run" / MODEL_FOLDER
     if not (model / FILTER_FILE).is_file():
         NgramFilter.build(work / "data" / "train.txt").save(model / FILTER_FILE)
-    pack_half(model, work / "model")
+    part = work / "model.part"
+    shutil.rmtree(part, ignore_errors=True)
+    pack_half(model, part)
+    # Only now, so that what is there is whole, also when this was interrupted.
+    shutil.rmtree(work / "model", ignore_errors=True)
+    part.rename(work / "model")
     size = sum(path.stat().st_size for path in (work / "model").iterdir())
     print(f"{work / 'model'}: {size / 1e6:.1f} MB", flush=True)
 

@@ -99,9 +99,12 @@ def _split_paragraphs(novel: Novel, hold_out: HoldOut) -> Splits:
         for line in chapter.paragraphs
     ]
     total = sum(len(line) for _, line in lines)
-    tests = hold_out.share if hold_out.test else 0
-    borders = [total * (1 - hold_out.share - tests), total * (1 - tests)]
-    gap = min(GAP_CHARACTERS, total // 50)
+    # Of a short book a small share would be too little to measure anything on.
+    share = max(hold_out.share, min(HELD_OUT_SHARE, 2 * MINIMUM_CHARACTERS / max(1, total)))
+    tests = share if hold_out.test else 0
+    borders = [total * (1 - share - tests), total * (1 - tests)]
+    # At most a quarter of what is held out, or the gap would leave nothing of it.
+    gap = min(GAP_CHARACTERS, total // 50, int(total * share / 4))
     buckets: list[list[tuple[int, str]]] = [[], [], []]
     skipped = start = 0
     # Where the part before the current one ends: the gap is counted from there.

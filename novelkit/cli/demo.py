@@ -47,8 +47,7 @@ def run(options: argparse.Namespace) -> int:
         raw, text = _show_encoding(output, options.novel, options.out)
     with _stage(output, "3/7 清洗、分章、词表、数据"):
         data = options.out / "data"
-        settings = Settings(model=base) if base else Settings(tokenizer="char")
-        header = prepare([raw], data, settings, output)
+        header, base = _prepare(output, raw, data, base)
         _show_cleaning(output, data)
     with _stage(output, "4/7 微调自带的模型" if base else "4/7 训练"):
         before = _score(output, data, base) if base else None
@@ -112,6 +111,26 @@ def _show_encoding(output: Output, novel: Path, out: Path) -> tuple[Path, Path]:
     layouts.write_text(text, encoding.decode(content, detection))
     output.say(f"    若当成 UTF-8 硬读，开头会是：{content[:48].decode('utf-8', 'replace')!r}")
     return raw, text
+
+
+def _prepare(
+    output: Output, raw: Path, data: Path, base: Path | None
+) -> tuple[dict[str, Any], Path | None]:
+    """The data of the novel, and the model to start from where the novel is long enough for it."""
+    if base is None:
+        return prepare([raw], data, Settings(tokenizer="char"), output), None
+    header = prepare([raw], data, Settings(model=base), output)
+    from novelkit.model import read_config
+
+    context = read_config(base)["n_positions"]
+    shortest = min(split["tokens"] for split in header["splits"].values())
+    if shortest > context:
+        return header, base
+    output.say(
+        f"  留出的一部分只有 {shortest} 个词元，装不满自带模型的上下文（{context}）："
+        "这本书太短，改为从头训练一个小的。"
+    )
+    return _prepare(output, raw, data, None)
 
 
 def _show_cleaning(output: Output, data: Path) -> None:

@@ -183,7 +183,7 @@ def summarise(header: dict[str, Any]) -> list[str]:
     splits, anchors, checked = header["splits"], header["anchors"], header["preflight"]
     lines = " ".join(f"{ANCHOR_NAMES[key][0]} {value:.2f}" for key, value in anchors.items())
     return [
-        _describe_splits(splits, checked["books_cut_between_paragraphs"], len(header["novels"])),
+        _describe_splits(splits, checked["books_cut_between_paragraphs"], header["novels"]),
         f"词表 {header['vocabulary']:,} 项",
         f"参考线（nats／字）：{lines}",
         *_describe_epochs(checked["presets"]),
@@ -191,12 +191,15 @@ def summarise(header: dict[str, Any]) -> list[str]:
     ]
 
 
-def _describe_splits(splits: dict[str, Any], cut: int, books: int) -> str:
+def _describe_splits(splits: dict[str, Any], cut: int, novels: list[dict[str, Any]]) -> str:
+    books = len(novels)
     how = "按整章划分" if not cut else "按段落划分（中间留空）"
     if 0 < cut < books:
         how = f"按整章划分，其中 {cut} 本分不出足够的章，按段落划分"
+    again = any("repeat" in novel for novel in novels)
+    repeated = {name: "（含重复的遍数）" if again and name == "train" else "" for name in splits}
     parts = "，".join(
-        f"{SPLIT_NAMES[name]} {split['chapters']} 章 {split['characters']:,} 字"
+        f"{SPLIT_NAMES[name]} {split['chapters']} 章 {split['characters']:,} 字{repeated[name]}"
         for name, split in splits.items()
     )
     return f"{how}：{parts}（验证和测试是留出的章节，不参加训练）"

@@ -66,11 +66,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _header(options: argparse.Namespace) -> "Header | None":
     """The header that was typed; raises `InputError` for a model that never saw one."""
-    from novelkit.tokenizing.headers import Header
+    from novelkit.tokenizing.headers import Header, split_names
 
-    header = Header(
-        options.title, options.author, options.style, options.chapter, tuple(options.names)
-    )
+    names = split_names(" ".join(options.names))
+    header = Header(options.title, options.author, options.style, options.chapter, names)
     if header and not knows_headers(options.model):
         raise InputError(
             f"{options.model} 没有用题头训练过，看不懂书名、作者、风格、章节和人物："

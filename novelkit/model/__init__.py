@@ -6,6 +6,7 @@ from novelkit.model.context import fit_context
 from novelkit.model.folder import (
     load_model,
     load_transformers_state,
+    read_config,
     save_model,
     state_for_transformers,
     weights_sha256,
@@ -69,6 +70,7 @@ __all__ = [
     "pack_half",
     "preset",
     "propose_micro_batch",
+    "read_config",
     "save_model",
     "size_report",
     "start_from",

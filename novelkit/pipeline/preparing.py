@@ -232,12 +232,21 @@ class _Job:
         return header
 
     def _refuse_missing(self, writer: DataWriter) -> None:
-        """Raise `InputError` for books of the table that are not there: it is another shelf's."""
+        """Raise `InputError` for books of the table that are not there, or where it leaves none."""
         found = [(novel["title"], novel["source"].get("file", "")) for novel in writer.novels]
-        if missing := self.shelf.missing(found):
+        missing = self.shelf.missing(found)
+        for refused in self.skipped:
+            if Path(refused.file).stem in missing:
+                raise InputError(f"书单里的 {refused.file} 不能用：{refused.reason}")
+        if missing:
             raise InputError(
                 f"书单 {self.settings.books} 里的 {'、'.join(missing)} 在输入里没有："
                 "请核对书名（书名或不带后缀的文件名），或删去那几行。"
+            )
+        if found and not writer.census.characters("train"):
+            raise InputError(
+                f"书单 {self.settings.books} 把所有的书都留作测试（use 是 test），"
+                "没有剩下可以训练的：请至少留一本 train。"
             )
 
     def _refuse_small(self, least: int) -> None:

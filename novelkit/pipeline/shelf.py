@@ -6,7 +6,7 @@ other names are for the reader: they go into data.json and the model card as the
     title   as the book is called, or as its file is without the suffix
     author, style
             for its header (see `novelkit.tokenizing.headers`)
-    names   its characters, joined by 、; without them, those who speak in it are found
+    names   its characters, with 、 between them; without them, those who speak in it are found
     use     train, or test: kept out of training whole, to be measured on
     repeat  how many times the training text has it; 1 unless it is told
 """
@@ -20,6 +20,7 @@ from typing import Any
 from novelkit.cleaning import Novel
 from novelkit.cleaning.splits import HELD_OUT_SHARE, HoldOut
 from novelkit.errors import InputError
+from novelkit.tokenizing.headers import split_names
 from novelkit.tokenizing.parts import BookParts, book_header, cut_book
 
 COLUMNS = ("title", "author", "style", "names", "use", "repeat")
@@ -87,6 +88,8 @@ class Shelf:
         told: dict[str, Any] = {
             key: value for key in ("author", "style") if (value := getattr(entry, key))
         }
+        if entry.names:
+            told["names"] = list(entry.names)
         if entry.repeat > 1:
             told["repeat"] = entry.repeat
         if entry.remarks:
@@ -133,7 +136,7 @@ def _entry(row: dict[str, str]) -> Entry:
         row["title"],
         row.get("author", ""),
         row.get("style", ""),
-        tuple(filter(None, row.get("names", "").split("、"))),
+        split_names(row.get("names", "")),
         row.get("use") or "train",
         repeat,
         {name: value for name, value in row.items() if value and name not in COLUMNS},

@@ -63,6 +63,25 @@ class Blocks:
                 targets[row, begin:after] = IGNORED
         return inputs, targets
 
+    def with_targets(self) -> np.ndarray:
+        """The indices of the blocks that score anything: all but those within one header."""
+        if self.headers is None or not len(self.headers):
+            return np.arange(len(self))
+        spans = [self._targets(index) for index in range(len(self))]
+        begins, ends = np.array(spans).T + 1  # of the tokens that are the targets
+        headers = self._header_tokens_before(ends) - self._header_tokens_before(begins)
+        return np.flatnonzero(headers < ends - begins)
+
+    def _header_tokens_before(self, places: np.ndarray) -> np.ndarray:
+        """How many of the tokens before each place are those of headers."""
+        assert self.headers is not None
+        begins, ends = self.headers.T
+        lengths = np.concatenate([[0], np.cumsum(ends - begins)])
+        entered = np.searchsorted(begins, places)
+        # The last one that began may reach beyond the place.
+        beyond = np.maximum(0, np.append(ends, 0)[entered - 1] - places)
+        return lengths[entered] - np.where(entered > 0, beyond, 0)
+
     def _headers_within(self, start: int, end: int) -> np.ndarray:
         """The parts of headers among these tokens, counted from `start`."""
         if self.headers is None:

@@ -62,11 +62,11 @@ def list_pieces(book: BookParts, split: str, start: int) -> list[Piece]:
     """The pieces of a book's share, whose text begins at the byte `start` of the split's file."""
     share, header = book.shares[split], book.header
     # The names are those of the passages: those of the whole book would say too much.
-    whole = replace(header, names=()) if header else None
+    whole = None if header is None else replace(header, names=())
     marks, about = [BOOK], [whole]
     for heading in share.headings:
         marks.append(CHAPTER)
-        about.append(replace(header, chapter=heading) if header else None)
+        about.append(None if header is None else replace(header, chapter=heading))
     pieces = []
     for mark, length, known in zip(marks, share.lengths, about, strict=False):
         pieces.append(Piece(mark, start, length, known))

@@ -120,6 +120,11 @@ def cut_passages(text: str, least: int = PASSAGE_CHARACTERS) -> list[str]:
     return [*passages, text[start:]] if start < len(text) else passages
 
 
+def split_names(text: str) -> tuple[str, ...]:
+    """Names as people write them in a row: with 、, commas or spaces between them."""
+    return tuple(filter(None, re.split(r"[、，,\s]+", text)))
+
+
 def _tidy(value: str, marks: str) -> str:
     for mark in marks:
         value = value.replace(mark, " ")

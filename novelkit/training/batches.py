@@ -52,7 +52,8 @@ class BatchStream:
 
     def _locate(self, index: int) -> tuple[int, int]:
         while self._starts[-1] <= index:
-            self._starts.append(self._starts[-1] + len(self._blocks(len(self._starts) - 1)))
+            blocks = self._blocks(len(self._starts) - 1)
+            self._starts.append(self._starts[-1] + len(blocks.with_targets()))
         epoch = int(np.searchsorted(self._starts, index, side="right")) - 1
         return epoch, index - self._starts[epoch]
 
@@ -63,6 +64,7 @@ class BatchStream:
     def _epoch(self, epoch: int) -> tuple[Blocks, np.ndarray]:
         if self._current is None or self._current[0] != epoch:
             blocks = self._blocks(epoch)
-            order = np.random.default_rng((self.seed, epoch, 1)).permutation(len(blocks))
+            random = np.random.default_rng((self.seed, epoch, 1))
+            order = random.permutation(blocks.with_targets())
             self._current = epoch, blocks, order
         return self._current[1], self._current[2]

@@ -68,6 +68,7 @@ def _data(data: dict[str, Any]) -> str:
         + _headers(data)
         + f"\n\n分词器：{data['tokenizer']}，词表 {data['vocabulary']:,} 项。按整章划分：\n\n"
         + _table(("划分", "章", "字", "词元"), splits)
+        + ("\n\n训练的字和词元含重复的遍数。" if "repeat" in told else "")
         + "\n\n版权：权重是从上面的文字里学来的。书若仍受版权保护，公开这个模型之前请先取得授权；"
         "公版书请在这里写明依据。"
     )

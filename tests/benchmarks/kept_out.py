@@ -11,6 +11,7 @@ arXiv:1709.07432): after each window is scored, one step of SGD on it. Markdown 
 """
 
 import argparse
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -23,6 +24,7 @@ from scores_books import Book, note, table
 from novelkit import layouts
 from novelkit.cleaning.novel import novel_files, read_jsonl
 from novelkit.model import open_model
+from novelkit.pipeline.folder import file_sha256
 from novelkit.scores import Windows, ngram_losses, score_text
 from novelkit.tokenizing import load_tokenizer
 from novelkit.tokenizing.parts import chapter_text
@@ -87,8 +89,16 @@ def ppmd_bits(training: str, texts: list[str]) -> list[float]:
 
 def baselines(data: Path, books: list[Book], cache: Path | None) -> dict[str, dict[str, float]]:
     """Bits per character by model and book; kept in `cache`, since they are no model's of ours."""
+    texts = "\0".join((book.title + "\0" + book.text) for book in books)
+    key = {
+        "train": file_sha256(data / "train.txt"),
+        "books": hashlib.sha256(texts.encode("utf-8")).hexdigest(),
+    }
     if cache and cache.is_file():
-        return json.loads(cache.read_text(encoding="utf-8"))
+        kept = json.loads(cache.read_text(encoding="utf-8"))
+        if kept["of"] == key:
+            return kept["bits"]
+        note(f"{cache} is of other texts and is made again")
     training = (data / "train.txt").read_text(encoding="utf-8")
     bits: dict[str, dict[str, float]] = {name: {} for name in ORDERS}
     for book in books:
@@ -100,7 +110,7 @@ def baselines(data: Path, books: list[Book], cache: Path | None) -> dict[str, di
     coded = ppmd_bits(training, [book.text for book in books])
     bits["PPMd, learning"] = dict(zip((book.title for book in books), coded, strict=True))
     if cache:
-        layouts.write_json(cache, bits)
+        layouts.write_json(cache, {"of": key, "bits": bits})
     return bits
 
 

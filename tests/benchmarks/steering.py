@@ -3,10 +3,10 @@
     python tests/benchmarks/steering.py MODEL DATA
 
 The passages are those of the validation chapters, grouped by the style in the table of books. Each
-is scored once alone, once behind its own header (title, author and style; with `--names` the names
-in it as well, which tell something of what is to come) and once behind that of a book in another
-style. A model that a header steers pays least for the right one and most for the wrong one.
-Markdown on standard output.
+is scored once behind a line end alone, as training text without a header is, once behind its own
+header (title, author and style; with `--names` the names in it as well, which tell something of
+what is to come) and once behind that of a book in another style. A model that a header steers
+pays least for the right one and most for the wrong one. Markdown on standard output.
 """
 
 import argparse
@@ -21,15 +21,14 @@ from scores_books import table
 
 from novelkit import layouts
 from novelkit.cleaning.novel import novel_files, read_jsonl
-from novelkit.cleaning.speakers import find_speakers
 from novelkit.cleaning.splits import HoldOut, split_novel
 from novelkit.model import open_model
-from novelkit.scores import bits_per_character
 from novelkit.tokenizing import Header, encode_header, load_tokenizer
 from novelkit.tokenizing.headers import cut_passages
-from novelkit.tokenizing.parts import chapter_text
+from novelkit.tokenizing.parts import book_header, chapter_text
 
 PASSAGE = 250  # characters, at least
+Case = tuple[Header | None, str]  # what stands before a passage, and the passage
 MOST = 40  # passages a book, evenly spaced: the long books would hide the short ones
 
 
@@ -45,12 +44,8 @@ def held_out_passages(data: Path) -> dict[str, list[Passage]]:
     found: dict[str, list[Passage]] = defaultdict(list)
     for described in header["novels"]:
         novel = read_jsonl(data / layouts.NOVELS_FOLDER / novel_files(described["source"])[0])
-        about = Header(
-            novel.title,
-            described.get("author", ""),
-            described.get("style", ""),
-            names=tuple(find_speakers(novel)),
-        )
+        told = (described.get(key, "") for key in ("author", "style", "names"))
+        about = book_header(novel, *told)
         chapters = split_novel(novel, HoldOut(**described.get("held_out", {}))).validation
         texts = [text for one in chapters for text in cut_passages(chapter_text(one), PASSAGE)]
         if not texts:  # a book that is kept out whole
@@ -61,19 +56,23 @@ def held_out_passages(data: Path) -> dict[str, list[Passage]]:
 
 
 @torch.inference_mode()
-def passage_bits(model: Any, tokenizer: Any, pairs: list[tuple[Header | None, str]]) -> float:
-    """Bits per character of passages, each behind its header, or behind the book token alone."""
-    nats = tokens = characters = 0.0
-    for header, text in pairs:
-        first = encode_header(tokenizer, header) if header else np.array([tokenizer.book])
-        room = model.config.n_ctx + 1 - len(first)
-        ids = tokenizer.encode(text)[:room]
-        stream = torch.from_numpy(np.concatenate([first, ids]).astype(np.int64))[None]
-        losses = model.token_losses(stream[:, :-1], stream[:, 1:])[0, len(first) - 1 :]
-        nats += float(losses.sum())
-        tokens += len(ids)
+def passage_bits(model: Any, tokenizer: Any, group: list[list[Case]]) -> list[float]:
+    """Bits per character of passages behind each of their cases, over the same tokens in all."""
+    nats, characters = np.zeros(len(group[0])), 0
+    for cases in group:
+        fronts = [
+            # Not the book token: nothing but a header ever came after it.
+            tokenizer.encode("\n") if header is None else encode_header(tokenizer, header)
+            for header, _ in cases
+        ]
+        room = model.config.n_ctx + 1 - max(map(len, fronts))
+        ids = tokenizer.encode(cases[0][1])[:room]
         characters += len(tokenizer.decode(ids))
-    return bits_per_character(nats / tokens, int(tokens), int(characters))
+        for number, front in enumerate(fronts):
+            stream = torch.from_numpy(np.concatenate([front, ids]).astype(np.int64))[None]
+            losses = model.token_losses(stream[:, :-1], stream[:, 1:])[0, len(front) - 1 :]
+            nats[number] += float(losses.sum())
+    return (nats / characters / np.log(2)).tolist()
 
 
 def main() -> None:
@@ -85,21 +84,18 @@ def main() -> None:
     tokenizer, model = load_tokenizer(options.model), open_model(options.model).model.eval()
     passages = held_out_passages(options.data)
     styles = sorted(passages)
+    if len(styles) < 2:
+        parser.error("the table of books tells fewer than two styles: no header can be a wrong one")
     table("style", "passages", "no header", "its own", "another style's", "own against none")
     for number, style in enumerate(styles):
         own = passages[style]
         if not options.names:
             own = [replace(item, header=replace(item.header, names=())) for item in own]
         other = replace(passages[styles[number - 1]][0].header, names=())
-        pairs = {
-            "none": [(None, item.text) for item in own],
-            "own": [(item.header, item.text) for item in own],
-            "other": [(other, item.text) for item in own],
-        }
-        bits = {name: passage_bits(model, tokenizer, pair) for name, pair in pairs.items()}
-        gain = bits["own"] - bits["none"]
-        values = " | ".join(f"{bits[name]:.3f}" for name in ("none", "own", "other"))
-        print(f"| {style or '—'} | {len(own)} | {values} | {gain:+.3f} |", flush=True)
+        group = [[(header, item.text) for header in (None, item.header, other)] for item in own]
+        bits = passage_bits(model, tokenizer, group)
+        values = " | ".join(f"{value:.3f}" for value in bits)
+        print(f"| {style or '—'} | {len(own)} | {values} | {bits[1] - bits[0]:+.3f} |", flush=True)
 
 
 if __name__ == "__main__":
