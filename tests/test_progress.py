@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+import time
 
 import pytest
 import torch
@@ -106,6 +108,17 @@ def test_a_resumed_bar_begins_where_the_run_is():
     with TrainingBar(stream, mininterval=0, ncols=120) as bar:
         bar.on_step(record(51), 100)
     assert "51/100" in stream.getvalue()
+
+
+def test_the_speed_of_a_resumed_bar_is_that_of_its_own_steps():
+    stream = io.StringIO()
+    with TrainingBar(stream, mininterval=0, ncols=120) as bar:
+        for step in range(5001, 5006):
+            time.sleep(0.05)
+            bar.on_step(record(step), 9000)
+    speeds = [float(found) for found in re.findall(r"([0-9.]+)步/s", stream.getvalue())]
+    # The 5,000 steps of earlier sessions took this one no time.
+    assert speeds and max(speeds) < 100
 
 
 def test_a_bar_without_an_end_counts():

@@ -31,7 +31,8 @@ class TrainingBar:
         """Show a step; the time left is known once the last step is."""
         bar = self._bar
         if bar.total is None and bar.n == 0:
-            bar.initial = bar.n = record["step"] - 1  # the speed is that of this session
+            # The speed, and with it the time left, is that of this session alone.
+            bar.initial = bar.n = bar.last_print_n = record["step"] - 1
         bar.total = last_step
         if "validation_loss" in record:
             self._shown["验证"] = f"{record['validation_loss']:.3f}"
