@@ -28,7 +28,7 @@ CHUNK_BYTES = 2**20
 BOOK, CHAPTER, END = "book", "chapter", "end_of_text"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # a shelf has a hundred thousand of them
 class Piece:
     """A title line, a chapter or the end of a book, in a split's text file."""
 
@@ -58,23 +58,45 @@ class EncodedChunk:
     header_tokens: int  # ids that are headers and no targets
 
 
-def list_pieces(book: BookParts, split: str, start: int) -> list[Piece]:
-    """The pieces of a book's share, whose text begins at the byte `start` of the split's file."""
-    share, header = book.shares[split], book.header
-    # The names are those of the passages: those of the whole book would say too much.
-    whole = None if header is None else replace(header, names=())
-    marks, about = [BOOK], [whole]
-    for heading in share.headings:
-        marks.append(CHAPTER)
-        about.append(None if header is None else replace(header, chapter=heading))
-    pieces = []
-    for mark, length, known in zip(marks, share.lengths, about, strict=False):
-        pieces.append(Piece(mark, start, length, known))
-        start += length
-    if pieces and share.ends:
-        pieces.append(Piece(END))
-    copies = book.repeat if split == "train" else 1
-    return [replace(piece, copy=copy) for copy in range(copies) for piece in pieces]
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A book's share in a split's text file: a few numbers a chapter, from which its pieces follow.
+
+    All books of a shelf are kept so, where a `Piece` a chapter would take a hundred bytes and more.
+    """
+
+    start: int  # bytes
+    lengths: tuple[int, ...]  # as in `Share`
+    ends: bool
+    copies: int
+    header: Header | None  # with all names of the book
+    headings: tuple[str, ...]  # only where there is a header
+
+    def pieces(self) -> Iterator[Piece]:
+        """The title line, the chapters and the end, as often as the share is repeated."""
+        for copy in range(self.copies if self.lengths else 0):
+            start = self.start
+            for number, length in enumerate(self.lengths):
+                mark = CHAPTER if number else BOOK
+                yield Piece(mark, start, length, self._header_of(number), copy)
+                start += length
+            if self.ends:
+                yield Piece(END, copy=copy)
+
+    def _header_of(self, number: int) -> Header | None:
+        if self.header is None:
+            return None
+        if not number:
+            # The names are those of the passages: those of the whole book would say too much.
+            return replace(self.header, names=())
+        return replace(self.header, chapter=self.headings[number - 1])
+
+
+def place_share(book: BookParts, split: str, start: int) -> Placed:
+    """A book's share, whose text begins at the byte `start` of the split's file."""
+    share, copies = book.shares[split], book.repeat if split == "train" else 1
+    headings = share.headings if book.header is not None else ()
+    return Placed(start, share.lengths, share.ends, copies, book.header, headings)
 
 
 def list_chunks(file: Path, pieces: Iterable[Piece]) -> Iterator[Chunk]:

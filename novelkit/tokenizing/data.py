@@ -9,6 +9,7 @@ held-out chapters add to it is spelled in bytes and counted in the preflight. La
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,11 @@ from novelkit.tokenizing.choice import choose_tokenizer
 from novelkit.tokenizing.chunks import (
     CHAPTER,
     EncodedChunk,
-    Piece,
+    Placed,
     encode_chunk,
     encode_chunk_with,
     list_chunks,
-    list_pieces,
+    place_share,
     read_pieces,
 )
 from novelkit.tokenizing.interface import KINDS, Tokenizer
@@ -114,7 +115,7 @@ class DataWriter:
         self.out, self.parts = out, parts
         self.novels: list[dict[str, Any]] = []
         self.census = Census()
-        self._pieces: dict[str, list[Piece]] = {name: [] for name in layouts.SPLITS}
+        self._placed: dict[str, list[Placed]] = {name: [] for name in layouts.SPLITS}
         self._has_headers = False
         self._files = {name: (parts / f"{name}.txt").open("wb") for name in layouts.SPLITS}
         self._splits: dict[str, dict[str, Any]] = {}
@@ -134,7 +135,7 @@ class DataWriter:
         self.census.add(book, str(description["source"].get("file") or f"《{book.title}》"))
         self._has_headers |= book.header is not None
         for name, share in book.shares.items():
-            self._pieces[name] += list_pieces(book, name, self._files[name].tell())
+            self._placed[name].append(place_share(book, name, self._files[name].tell()))
             self._files[name].write(share.text)
 
     def check(self) -> None:
@@ -216,7 +217,8 @@ class DataWriter:
         (self.out / layouts.PREPARING_FILE).unlink()
 
     def _chunks(self, split: str) -> Iterator[Any]:
-        return list_chunks(self.parts / f"{split}.txt", self._pieces[split])
+        pieces = chain.from_iterable(placed.pieces() for placed in self._placed[split])
+        return list_chunks(self.parts / f"{split}.txt", pieces)
 
     def _encode_split(self, name: str, encoded: Iterable[EncodedChunk]) -> None:
         totals = dict.fromkeys(("tokens", "characters", "header_tokens", "fallback"), 0)
@@ -233,7 +235,7 @@ class DataWriter:
         self._fallback[name] = totals.pop("fallback")
         if not self._has_headers:
             del totals["header_tokens"]
-        chapters = sum(piece.mark == CHAPTER and not piece.copy for piece in self._pieces[name])
+        chapters = sum(max(0, len(placed.lengths) - 1) for placed in self._placed[name])
         self._splits[name] = {"file": f"{name}.npy", "sha256": digest, **totals} | {
             "chapters": chapters
         }

@@ -34,7 +34,7 @@ LABELS = {"title": "书名", "author": "作者", "style": "风格", "chapter": "
 _FIELD_END, _NAME_END = "；", "、"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Header:
     """What is said of a passage; an empty field is not mentioned."""
 
