@@ -26,7 +26,7 @@ STEPS = ("prepare", "train", "pack")
 INTERRUPTED = 130
 
 # Pieces of several characters: at equal time lower in bits per character than single characters,
-# and by more the longer it trained (novel-small/README.md). The rarest characters would take rows
+# and by more the longer it trained (README.md beside this file). The rarest characters would take rows
 # of the model from pieces that are a hundred times as frequent.
 PREPARE = ["--tokenizer", "bpe", "--vocabulary", "9216", "--minimum-count", "10"]
 PREPARE += ["--headers", "--held-out", "0.02"]
