@@ -26,8 +26,8 @@ STEPS = ("prepare", "train", "pack")
 INTERRUPTED = 130
 
 # Pieces of several characters: at equal time lower in bits per character than single characters,
-# and by more the longer it trained (README.md beside this file). The rarest characters would take rows
-# of the model from pieces that are a hundred times as frequent.
+# and by more the longer it trained (README.md beside this file). The rarest characters would take
+# rows of the model from pieces that are a hundred times as frequent.
 PREPARE = ["--tokenizer", "bpe", "--vocabulary", "9216", "--minimum-count", "10"]
 PREPARE += ["--headers", "--held-out", "0.02"]
 # As many weights as fit the bundled model's 26 MB, in few wide layers: at equal time on a CPU they
