@@ -1,7 +1,7 @@
 """Make the bundled model, or one like it, from a folder of novels: prepare, train, pack.
 
-    python assets/models/make_model.py BOOKS --out WORK              # two cores, about 2.5 hours
-    python assets/models/make_model.py BOOKS --out WORK --lane gpu   # a large GPU, minutes
+    python assets/models/make_model.py BOOKS --out WORK              # two cores, hours
+    python assets/models/make_model.py BOOKS --out WORK --lane gpu   # a large GPU
     python assets/models/make_model.py BOOKS --out WORK --sitting 8  # pauses after 8 minutes
 
 Every step is a command of `novelkit`, printed before it runs; run again, it goes on where it
@@ -37,6 +37,7 @@ EVALUATION = ["--evaluate-every", "250", "--patience", "0"]
 LANES = {
     # Three passes over the text: no time to learn it by heart, so no dropout.
     "cpu": [*SIZE, "--dropout", "0", "--batch-size", "8", "--max-steps", "8000", *EVALUATION],
+    # A first guess, which no GPU has run yet.
     "gpu": [*SIZE, "--dropout", "0.1", "--batch-size", "32", "--max-steps", "12000", *EVALUATION],
 }
 

@@ -1,7 +1,7 @@
 """`novelkit demo`: the whole journey on the bundled novel, in minutes, on a CPU.
 
-It begins from the bundled model, which already writes, and makes it learn this novel; `--scratch`
-trains a small one from nothing. Run again, it redoes only what changed and goes on with the
+Where the repository brings a trained model it begins from that and makes it learn this novel; else,
+and with `--scratch`, it trains a small one from nothing. Run again, it redoes only what changed and goes on with the
 training instead of starting again.
 """
 
@@ -21,7 +21,7 @@ from novelkit.cli.train import train_with_bar
 from novelkit.errors import InputError
 from novelkit.pipeline import Settings
 
-# From nothing a small model needs more steps, and each takes less time than one of the bundled.
+# From nothing a small model needs more steps, and each takes less time than one of a bundled one.
 STEPS, FINE_TUNING_STEPS = 200, 100
 PROMPT_CHARACTERS = 60
 CONTINUATION_CHARACTERS = 200
@@ -32,7 +32,11 @@ SHOWN_PASSAGE = 5
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--novel", type=Path, default=NOVEL, help="换成你自己的小说文件")
     parser.add_argument("--out", type=Path, default=Path("demo"), help="结果放在哪个文件夹")
-    parser.add_argument("--steps", type=int, help="这一次训练多少步（默认两分钟左右）")
+    parser.add_argument(
+        "--steps",
+        type=int,
+        help=f"这一次训练多少步（默认：从头训练 {STEPS}，微调 {FINE_TUNING_STEPS}）",
+    )
     parser.add_argument("--scratch", action="store_true", help="不用自带的模型，从头训练一个小的")
     parser.add_argument("--seed", type=int, default=0, help="随机种子")
 
@@ -171,7 +175,8 @@ def _train(
     steps = _set_aside_other_run(output, run, data, config.as_dict())
     if steps:
         output.say(f"  上次训练到第 {steps} 步，接着训练，不从头开始。")
-    more = options.steps or (FINE_TUNING_STEPS if base else STEPS)
+    usual = FINE_TUNING_STEPS if base else STEPS
+    more = usual if options.steps is None else options.steps
     budget = Budget(max_steps=_unfinished_end(run) or steps + more)
     model = base or preset("tiny", len(load_tokenizer(data)))
     return train_with_bar(

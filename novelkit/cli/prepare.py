@@ -40,11 +40,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from",
         dest="model",
         type=model_folder,
-        help="打算接着训练的模型文件夹，或自带的 novel-small",
+        help="打算接着训练的模型文件夹，或自带模型的名字",
     )
     parser.add_argument("--vocabulary", type=int, metavar="N", help="word、bpe 词表的大小")
     parser.add_argument(
-        "--minimum-count", type=int, metavar="N", help="少于 N 次的字不进词表，拼成字节（默认 2）"
+        "--minimum-count",
+        type=int,
+        default=MINIMUM_COUNT,
+        metavar="N",
+        help=f"少于 N 次的字不进词表，拼成字节（默认 {MINIMUM_COUNT}）",
     )
     parser.add_argument(
         "--books", type=Path, metavar="TSV", help="书单：每本书的作者、风格、用途和遍数"
@@ -79,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
         tokenizer=options.tokenizer,
         model=options.model,
         vocabulary=options.vocabulary,
-        minimum_count=MINIMUM_COUNT if options.minimum_count is None else options.minimum_count,
+        minimum_count=options.minimum_count,
         with_rules=(*options.extra, *(("simplify",) if options.simplify else ())),
         without_rules=tuple(options.without),
         processes=options.processes,

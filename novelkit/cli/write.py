@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "model", type=model_folder, help="模型文件夹（训练文件夹里的 model），或自带的 novel-small"
+        "model", type=model_folder, help="模型文件夹（训练文件夹里的 model），或自带模型的名字"
     )
     parser.add_argument("--prompt", required=True, help="开头的文字")
     header = parser.add_argument_group("题头：告诉模型写的是什么（要用题头训练过的模型）")

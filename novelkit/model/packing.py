@@ -1,9 +1,9 @@
 """A model folder in half the bytes: weights stored in float16, computed with in float32.
 
-Rounding a weight to float16 moves it by less than 1 in 2,000, which a loss does not notice. Half
+Rounding to float16 moves a weight by at most 1 in 2,048 (or 2**-25 where it is tiny). Half
 precision is only how the file is stored: `config.json` says float32, which is what
 `transformers` loads it as unless it is told otherwise (version 5 would take the file's own type
-where the configuration names none), since a CPU computes in float16 many times more slowly.
+where the configuration names none), since few CPUs compute in float16 at all.
 """
 
 import shutil

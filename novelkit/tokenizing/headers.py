@@ -19,8 +19,8 @@ import numpy as np
 from novelkit.errors import InputError
 from novelkit.tokenizing.interface import Tokenizer
 
-# Passages are cut at the first end of a paragraph after so many characters. A header costs about 30
-# tokens, so shorter passages would spend more of the training on headers; after longer ones few of
+# Passages are cut at the first end of a paragraph after so many characters. A header costs about 45
+# characters, so shorter passages would spend more of the training on headers; after longer ones few of
 # the blocks that a model of 512 tokens sees would hold one.
 PASSAGE_CHARACTERS = 700
 # Of the training passages, so many have a header, and of it each field with this probability.
