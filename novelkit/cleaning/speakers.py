@@ -46,11 +46,12 @@ _NEVER_FIRST = set(
 _NEVER_LAST = set(
     "声奏语笑怒哭叹说道曰问答叫喝骂喊想听看着了的地得过来去上下中里有无是诗又便忙就也都却即"
 )
-_NO_NAMES = (
+_WORDS = (
     "众人、大家、旁人、别人、来人、众将、众官、众臣、群臣、众军、众妇、左右、使者、报子、探子、后人、古人、后来、"
     "连声、连忙、连叫、高声、高叫、高呼、齐声、齐呼、方才、方今、何不、何如、何必、于是、向前、向他、"
     "自己、彼此、忽然、连连、喟然、慨然、喃喃、徐徐、良久、半晌、分付、吩咐、仍然、反而、分明、老实、但是、只是"
 )
+_NO_NAMES = frozenset(_WORDS.split("、"))
 
 
 def find_speakers(novel: Novel, minimum_count: int = MINIMUM_COUNT) -> dict[str, int]:
@@ -76,8 +77,4 @@ def _speakers(paragraph: str) -> Iterator[str]:
 
 
 def _may_be_name(word: str) -> bool:
-    return (
-        word not in _NO_NAMES.split("、")
-        and word[0] not in _NEVER_FIRST
-        and word[-1] not in _NEVER_LAST
-    )
+    return word not in _NO_NAMES and word[0] not in _NEVER_FIRST and word[-1] not in _NEVER_LAST

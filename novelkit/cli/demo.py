@@ -1,8 +1,8 @@
 """`novelkit demo`: the whole journey on the bundled novel, in minutes, on a CPU.
 
 Where the repository brings a trained model it begins from that and makes it learn this novel; else,
-and with `--scratch`, it trains a small one from nothing. Run again, it redoes only what changed and goes on with the
-training instead of starting again.
+and with `--scratch`, it trains a small one from nothing. Run again, it redoes only what changed and
+goes on with the training instead of starting again.
 """
 
 import argparse

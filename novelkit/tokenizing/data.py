@@ -117,6 +117,7 @@ class DataWriter:
         self.census = Census()
         self._placed: dict[str, list[Placed]] = {name: [] for name in layouts.SPLITS}
         self._has_headers = False
+        self._headers: dict[str, int] = {}  # the ids that enclose them
         self._files = {name: (parts / f"{name}.txt").open("wb") for name in layouts.SPLITS}
         self._splits: dict[str, dict[str, Any]] = {}
         self._fallback: dict[str, int] = {}

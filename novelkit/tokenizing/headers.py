@@ -20,8 +20,8 @@ from novelkit.errors import InputError
 from novelkit.tokenizing.interface import Tokenizer
 
 # Passages are cut at the first end of a paragraph after so many characters. A header costs about 45
-# characters, so shorter passages would spend more of the training on headers; after longer ones few of
-# the blocks that a model of 512 tokens sees would hold one.
+# characters, so shorter passages would spend more of the training on headers; after longer ones few
+# of the blocks that a model of 512 tokens sees would hold one.
 PASSAGE_CHARACTERS = 700
 # Of the training passages, so many have a header, and of it each field with this probability.
 HEADER_SHARE = 0.7
