@@ -115,7 +115,8 @@ RUN (written by `train`, read by `diagnose`, `train --resume`)
                           losses in nats per token, loss_spread the standard deviation of the
                           step's sequences; the last two only where it evaluated, with a sample
                           where there is a sampler; besides micro_batch_losses where a step takes
-                          its batch in parts, scale and skipped where float16 needs a scaler
+                          its batch in parts, scale and skipped where float16 needs a scaler;
+                          in a recorded run, which is only read, it may be history.jsonl.gz
     checkpoints/step-00000500/
                           model.safetensors, optimizer.safetensors, average.safetensors where
                           weights are averaged, state.json, and, written last, manifest.json
@@ -175,6 +176,8 @@ RUN_FILE = "run.json"
 MODEL_FILE = "novelkit.json"
 CARD_FILE = "README.md"
 HISTORY_FILE = "history.jsonl"
+# A recorded run, which is only read, may keep it packed.
+PACKED_HISTORY_FILE = "history.jsonl.gz"
 CHECKPOINTS_FOLDER = "checkpoints"
 BEST_FOLDER = "best"
 MODEL_FOLDER = "model"

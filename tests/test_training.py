@@ -1,5 +1,6 @@
 """Stage 06, the parts: batches, a step, the schedule, optimizers, settings, the history."""
 
+import gzip
 import json
 import math
 from collections import Counter
@@ -505,6 +506,24 @@ def test_a_record_is_readable_at_once(tmp_path):
 
 def test_a_folder_without_history_is_refused(tmp_path):
     with pytest.raises(InputError, match="history.jsonl"):
+        read_history(tmp_path)
+
+
+def test_a_packed_history_is_read_as_any_other(tmp_path):
+    lines = '{"step": 1}\n{"step": 2, "lo\n{"step": 2, "loss": 0.5}\n'
+    packed = tmp_path / "history.jsonl.gz"
+    packed.write_bytes(gzip.compress(lines.encode("utf-8")))
+    assert read_history(tmp_path) == [{"step": 1}, {"step": 2, "loss": 0.5}]
+    # What a run writes itself is newer.
+    write_history(tmp_path, '{"step": 7}\n')
+    assert read_history(tmp_path) == [{"step": 7}]
+
+
+@pytest.mark.parametrize("cut", [slice(0, 5), slice(0, -6), slice(1, None)])
+def test_a_damaged_packed_history_is_named(tmp_path, cut):
+    whole = gzip.compress(b'{"step": 1}\n' * 50)
+    (tmp_path / "history.jsonl.gz").write_bytes(whole[cut])
+    with pytest.raises(InputError, match=r"history\.jsonl\.gz"):
         read_history(tmp_path)
 
 

@@ -5,7 +5,9 @@ the later line counts. A line torn by a kill has no newline and is passed over.
 """
 
 import contextlib
+import gzip
 import json
+import zlib
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -52,11 +54,8 @@ class HistoryWriter:
 
 def read_history(run: Path) -> list[Record]:
     """The merged history, one record a step in order; raises `InputError` if there is none."""
-    path = Path(run) / layouts.HISTORY_FILE
-    if not path.is_file():
-        raise InputError(f"{run} 里没有 {layouts.HISTORY_FILE}：这里还没有训练过，请检查路径。")
     by_step: dict[int, Record] = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in _read(Path(run)).decode("utf-8", errors="replace").splitlines():
         try:
             record = json.loads(line)
             step = record["step"]
@@ -67,6 +66,18 @@ def read_history(run: Path) -> list[Record]:
             by_step = {old: value for old, value in by_step.items() if old < step}
         by_step[step] = record
     return [by_step[step] for step in sorted(by_step)]
+
+
+def _read(run: Path) -> bytes:
+    path, packed = run / layouts.HISTORY_FILE, run / layouts.PACKED_HISTORY_FILE
+    if path.is_file():
+        return path.read_bytes()
+    if not packed.is_file():
+        raise InputError(f"{run} 里没有 {layouts.HISTORY_FILE}：这里还没有训练过，请检查路径。")
+    try:
+        return gzip.decompress(packed.read_bytes())
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{packed} 损坏（{error}）：请重新取得这个文件。") from error
 
 
 def without_clock(records: list[Record]) -> list[Record]:
