@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 from helpers_text import SENTENCES, novel
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from novelkit import layouts
 from novelkit.__main__ import main
@@ -17,7 +19,7 @@ from novelkit.tokenizing import Header, encode_header, load_tokenizer
 from novelkit.tokenizing.blocks import IGNORED, Blocks
 from novelkit.tokenizing.headers import header_spans
 from novelkit.training import Budget, TrainConfig, read_history, train
-from novelkit.training.batches import BatchStream
+from novelkit.training.batches import BatchStream, ShuffledPassages
 from novelkit.training.data import TrainingData, evaluate
 from novelkit.training.run import Run
 
@@ -72,6 +74,62 @@ def test_no_step_is_without_a_target():
     assert all((batch.targets != IGNORED).any() for batch in batches)
     epoch = [batch for batch in batches if batch.epoch == 1]
     assert sum(int((batch.targets != IGNORED).sum()) for batch in epoch) == 6 * 40
+
+
+BOOK, LINE_END = 1, 2
+passages = st.lists(
+    st.tuples(st.integers(1, 6), st.integers(0, 9)),  # tokens of a header, and behind it
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(passages, st.integers(0, 9), st.integers(0, 99), st.data())
+def test_passages_are_shuffled_whole_behind_their_headers(parts, before, seed, draw):
+    ids, pieces = list(range(100, 100 + before)), []
+    for number, (header, text) in enumerate(parts):
+        first = 1000 * (number + 1)
+        pieces.append([BOOK, *[3] * (header - 1), LINE_END, *range(first, first + text)])
+        ids += pieces[-1]
+    tokens = np.array(ids, dtype=np.uint16)
+    spans = header_spans(tokens, BOOK, LINE_END)
+    shuffled = ShuffledPassages(tokens, spans, np.random.default_rng(seed))
+    whole = shuffled[0 : len(shuffled)]
+    assert len(shuffled) == len(whole) == len(tokens) and whole.dtype == tokens.dtype
+    assert (shuffled.headers == header_spans(whole, BOOK, LINE_END)).all()
+    # Cut again where headers begin, the same passages in some order.
+    cuts = [begin for begin, _ in shuffled.headers]
+    found = [part.tolist() for part in np.split(whole, cuts)]
+    start = ids[:before]
+    if before and found[0] != start:
+        # What stands before the first header follows some passage.
+        host = next(part for part in found if part[len(part) - before :] == start)
+        found[found.index(host)] = host[: len(host) - before]
+        found.append(start)
+    assert sorted(filter(None, found)) == sorted([*pieces, *([start] if before else [])])
+    start = draw.draw(st.integers(0, len(tokens)))
+    stop = draw.draw(st.integers(start, len(tokens) + 5))
+    assert (shuffled[start:stop] == whole[start:stop]).all()
+
+
+def test_an_epoch_takes_the_passages_in_an_order_of_its_own():
+    """Behind text of its own book a header would tell nothing that the text does not."""
+    ids = np.concatenate([[BOOK, 3, LINE_END, *[10 + n] * 29] for n in range(40)])
+    stream = BatchStream(ids, 16, 1, 0, header_spans(ids, BOOK, LINE_END))
+    neighbours = {}
+    for step in itertools.count(1):
+        batch = stream.batch(step)
+        if batch.epoch > 1:
+            break
+        row = batch.inputs[0].tolist()
+        if BOOK in row[1:-3]:
+            place = row.index(BOOK, 1)
+            neighbours.setdefault(batch.epoch, set()).add((row[place - 1], row[place + 3]))
+    for pairs in neighbours.values():
+        assert len(pairs) >= 20
+        assert sum(after == before + 1 for before, after in pairs) < 5
+    assert neighbours[0] != neighbours[1]
 
 
 def test_losses_and_bits_count_the_text_alone(data, run):

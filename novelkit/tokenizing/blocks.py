@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import numpy as np
 
@@ -18,6 +18,14 @@ from novelkit.errors import InputError, WorkError
 
 # The label that cross entropy skips; PyTorch's `ignore_index` default.
 IGNORED = -100
+
+
+class TokenRow(Protocol):
+    """What blocks are cut from: an array of ids, or what is read like one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, window: slice, /) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class Blocks:
     tokens of `headers` are context and never targets.
     """
 
-    tokens: np.ndarray  # (tokens,), any integer type, may be memory-mapped
+    tokens: TokenRow  # (tokens,), any integer type, may be memory-mapped
     context: int
     offset: int = 0
     headers: np.ndarray | None = None  # (headers, 2), begins and ends in rising order
