@@ -7,8 +7,10 @@ import torch
 from helpers_command import assert_one_line, read, result, run
 from helpers_models import bert_vocabulary, random_gpt2, save_gpt2_bpe, save_llama, save_uer
 
+from novelkit.errors import InputError
 from novelkit.model import open_model
 from novelkit.training import TrainConfig, read_history, without_clock
+from novelkit.training.config import LEARNING_RATES
 from novelkit.training.optimizers import build_optimizers
 
 torch.set_num_threads(1)
@@ -51,6 +53,24 @@ def test_a_model_goes_on_with_the_novel_and_writes(kind, models, data_folder, tm
     assert config["model_type"] == ("llama" if kind == "llama" else "gpt2")
     start = read(tmp_path / "run" / "run.json")["decisions"][0]
     assert start["kind"] == "start" and "词表" in start["reason"]
+
+
+def test_a_trained_model_goes_on_at_gentler_rates(models, data_folder, tmp_path):
+    run_folder, begun = tmp_path / "run", ("--from", models["uer"], "--n-ctx", 32)
+    train(data_folder, run_folder, *begun, "--max-steps", 2)
+    told = read(run_folder / "run.json")["config"]
+    assert told["learning_rate"] == LEARNING_RATES["muon"] / 8 and told["adamw_factor"] == 1
+    # A resume goes on as it was told, and what is typed comes first.
+    train(data_folder, run_folder, "--resume", "--max-steps", 4)
+    assert read(run_folder / "run.json")["config"] == told
+    typed = ("--optimizer", "adamw", "--learning-rate", 0.002, "--max-steps", 2)
+    train(data_folder, tmp_path / "typed", *begun, *typed)
+    assert read(tmp_path / "typed" / "run.json")["config"]["learning_rate"] == 0.002
+    for optimizer, rate in LEARNING_RATES.items():
+        config = TrainConfig.fine_tuning(optimizer=optimizer, seed=3)
+        assert (config.learning_rate, config.seed) == (rate / 8, 3)
+    with pytest.raises(InputError, match="optimizer"):
+        TrainConfig.fine_tuning(optimizer="none")
 
 
 @pytest.mark.parametrize("kind", ["uer", "llama"])

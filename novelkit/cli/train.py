@@ -53,7 +53,9 @@ def _add_settings(group: Any) -> None:
     group.add_argument("--batch-size", type=int, help="每步学多少段文字")
     group.add_argument("--accumulation", type=int, help="每步分几次过显存，累积梯度后再更新")
     group.add_argument("--optimizer", help="muon（默认）、adamw、sgd、lamb、adafactor")
-    group.add_argument("--learning-rate", type=float, help="学习率")
+    group.add_argument(
+        "--learning-rate", type=float, help="学习率（默认按优化器；--from 时是它的八分之一）"
+    )
     group.add_argument("--adamw-factor", type=float, help="用 muon 时，词向量等学得快多少倍")
     group.add_argument("--schedule", help="学习率的走法：wsd（默认）、cosine、linear、constant")
     group.add_argument("--warmup-steps", type=int, help="学习率升到顶用多少步")
@@ -167,8 +169,10 @@ def _config(options: argparse.Namespace) -> "TrainConfig":
 
     names = [field.name for field in fields(TrainConfig)]
     typed = _given(options, *(name for name in names if hasattr(options, name)))
-    told = _told(options).get("config", {})
-    return TrainConfig(**{**{name: told[name] for name in names if name in told}, **typed})
+    told = _told(options).get("config")
+    if told:
+        return TrainConfig(**{**{name: told[name] for name in names if name in told}, **typed})
+    return TrainConfig.fine_tuning(**typed) if options.start_from else TrainConfig(**typed)
 
 
 def _told(options: argparse.Namespace) -> dict[str, Any]:

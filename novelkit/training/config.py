@@ -10,6 +10,8 @@ from novelkit.errors import InputError
 # the best, or at most 0.02 nats from it (tests/benchmarks/README.md).
 LEARNING_RATES = {"muon": 4e-3, "adamw": 1e-3, "sgd": 0.03, "lamb": 3e-2, "adafactor": 3e-2}
 OPTIMIZERS = tuple(LEARNING_RATES)
+# A trained model goes on at so much of them.
+FINE_TUNING_SHARE = 1 / 8
 SCHEDULES = ("wsd", "cosine", "linear", "constant")
 
 
@@ -78,6 +80,17 @@ class TrainConfig:
         _require(
             divides, "accumulation", self.accumulation, f"必须整除 batch_size {self.batch_size}"
         )
+
+    @classmethod
+    def fine_tuning(cls, **settings: Any) -> "TrainConfig":
+        """Settings to go on from a trained model, with those that are named changed.
+
+        At the rates for a model that knows nothing it would first forget what it knows; AdamW's
+        part, which keeps the embeddings, is then not faster than the rest either.
+        """
+        usual = LEARNING_RATES.get(settings.get("optimizer", cls.optimizer), 1.0)
+        gentle = {"learning_rate": FINE_TUNING_SHARE * usual, "adamw_factor": 1.0}
+        return cls(**{**gentle, **settings})
 
     @property
     def peak_rate(self) -> float:

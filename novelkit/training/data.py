@@ -34,7 +34,8 @@ class TrainingData:
     @classmethod
     def read(cls, folder: Path) -> "TrainingData":
         """Raises `InputError` for a folder that `prepare` did not write."""
-        return cls(Path(folder), layouts.read_header(folder / layouts.DATA_FILE, "novelkit-data"))
+        folder = Path(folder)
+        return cls(folder, layouts.read_header(folder / layouts.DATA_FILE, "novelkit-data"))
 
     def tokens(self, split: str) -> np.ndarray:
         """The ids of a split, 1-D, mapped into memory."""
