@@ -1,12 +1,13 @@
 """Stage 05: half the bytes on disk, and everything computed as before."""
 
 import json
+import zlib
 from pathlib import Path
 
 import pytest
 import torch
 from helpers_models import random_gpt2, save_llama
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from novelkit.errors import InputError
 from novelkit.model import load_model, open_model, pack_half, save_model
@@ -44,6 +45,34 @@ def test_the_file_is_half_as_large_and_says_nearly_the_same(folder):
         assert torch.allclose(before(ids), after(ids), atol=0.02 * before(ids).abs().max())
     weights = zip(before.state_dict().values(), after.state_dict().values(), strict=True)
     assert all(torch.allclose(new, old, rtol=2**-11, atol=2**-24) for old, new in weights)
+
+
+def test_fewer_bits_pack_smaller_and_move_no_weight_far(folder):
+    weights = load_file(folder / "model.safetensors")
+    # What rounds up into the next power of two, what is tiny, and both zeros.
+    odd = torch.tensor([1.999, -1.999, 3e-7, -3e-7, 0.0, -0.0, 65000.0, 1e-30])
+    save_file({**weights, "odd": odd}, folder / "model.safetensors", {"format": "pt"})
+    target = folder.with_name("few")
+    pack_half(folder, target, significand=6)
+    packed_file = (target / "model.safetensors").read_bytes()
+    assert len(zlib.compress(packed_file)) < 0.85 * len(
+        zlib.compress((packed(folder) / "model.safetensors").read_bytes())
+    )
+    few = load_file(target / "model.safetensors")
+    for name, tensor in {**weights, "odd": odd}.items():
+        assert few[name].dtype == torch.float16
+        assert not (few[name].contiguous().view(torch.int16) & 0b1111).any(), name
+        error = (few[name].float() - tensor).abs()
+        assert (error <= tensor.abs() * 2**-6.9 + 2**-20).all(), name
+    assert few["odd"][:2].tolist() == [2.0, -2.0]
+
+
+def test_a_weight_that_rounding_takes_beyond_float16_is_refused(folder):
+    weights = load_file(folder / "model.safetensors")
+    save_file({**weights, "odd": torch.tensor([65504.0])}, folder / "model.safetensors")
+    with pytest.raises(InputError, match="odd"):
+        pack_half(folder, folder.with_name("few"), significand=6)
+    pack_half(folder, folder.with_name("half"))
 
 
 def test_transformers_computes_in_float32(folder):
