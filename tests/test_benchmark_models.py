@@ -20,6 +20,7 @@ import fine_tuning
 import kept_out
 import recitation
 import steering
+import writing_speed
 
 
 @pytest.fixture(scope="module")
@@ -199,3 +200,17 @@ def test_a_start_is_raced_against_nothing_with_equal_time(folders, monkeypatch, 
     assert float(rows["fine-tuned"][2]) < float(rows["same size"][2])
     assert "ahead at every time" in said[-1]
     assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_writing_command_is_timed_as_a_process(folders, monkeypatch, capsys):
+    _, model = folders
+    options = (model, "--length", 20, "--times", 2)
+    rows, _ = printed(writing_speed, monkeypatch, capsys, *options)
+    assert rows.pop("measured") == ["median", "least", "most"]
+    assert set(rows) == {"seconds to the first text", "characters a second"}
+    for values in rows.values():
+        middle, least, most = map(float, values)
+        assert 0 < least <= middle <= most
+    # A model that cannot be read is no fast one.
+    with pytest.raises(SystemExit):
+        writing_speed.first_text(str(model / "none"), 20, 0)

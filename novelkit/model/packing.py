@@ -18,7 +18,6 @@ from novelkit.errors import InputError
 from novelkit.model.folder import read_config, weights_sha256
 from novelkit.model.weights import WEIGHTS, read_weights
 
-
 SIGNIFICAND_BITS = 10  # of float16, those that are stored
 
 
