@@ -214,3 +214,16 @@ def test_the_writing_command_is_timed_as_a_process(folders, monkeypatch, capsys)
     # A model that cannot be read is no fast one.
     with pytest.raises(SystemExit):
         writing_speed.first_text(str(model / "none"), 20, 0)
+
+
+def test_what_is_written_behind_a_header_is_counted(folders, monkeypatch, capsys):
+    data, model = folders
+    monkeypatch.setattr(steering, "WRITTEN", 40)
+    monkeypatch.setattr(steering, "MARK", "雪")
+    monkeypatch.setattr(steering, "OPENING", "天还没有亮，")
+    rows, _ = printed(steering, monkeypatch, capsys, model, data, "--written", 3)
+    # The second table's rows replace those of the first.
+    assert set(rows) == {"style", "雪文", "河文", "no header"}
+    passages = {name: float(rows[name][0].rstrip("%")) for name in ("雪文", "河文")}
+    assert passages["雪文"] > 2 > passages["河文"]
+    assert all(0 <= float(rows[name][-1].rstrip("%")) <= 100 for name in passages)

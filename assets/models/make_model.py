@@ -23,6 +23,8 @@ from novelkit.__main__ import main as novelkit
 from novelkit.layouts import MODEL_FOLDER
 
 STEPS = ("prepare", "train", "pack")
+# Of each weight's significand: a repository packs the file smaller, and the loss does not show it.
+SIGNIFICAND_BITS = 6
 INTERRUPTED = 130
 
 # Pieces of several characters: at equal time lower in bits per character than single characters,
@@ -74,7 +76,7 @@ def pack(work: Path) -> None:
         NgramFilter.build(work / "data" / "train.txt").save(model / FILTER_FILE)
     part = work / "model.part"
     shutil.rmtree(part, ignore_errors=True)
-    pack_half(model, part)
+    pack_half(model, part, SIGNIFICAND_BITS)
     # Only now, so that what is there is whole, also when this was interrupted.
     shutil.rmtree(work / "model", ignore_errors=True)
     part.rename(work / "model")

@@ -192,14 +192,14 @@ def _train(
 
 
 def learning_settings(seed: int, from_nothing: bool) -> Any:
-    """A novel of forty thousand characters is read ten times over: at the rates of a larger corpus
+    """A novel of forty thousand characters is read many times over: at the rates of a larger corpus
     the model would know it by heart before it has learned from it."""
     from novelkit.training import TrainConfig
 
     common: dict[str, Any] = {"seed": seed, "evaluate_every": 20, "checkpoint_steps": 50}
     if from_nothing:
         return TrainConfig(learning_rate=1e-3, adamw_factor=1.0, **common)
-    return TrainConfig(learning_rate=5e-4, adamw_factor=1.0, batch_size=4, **common)
+    return TrainConfig.fine_tuning(batch_size=4, **common)
 
 
 def _set_aside_other_run(output: Output, run: Path, data: Path, config: dict[str, Any]) -> int:

@@ -23,8 +23,9 @@ from novelkit.tokenizing.interface import (
 from novelkit.tokenizing.words import WordTokenizer
 
 
-def load_tokenizer(folder: Path) -> Tokenizer:
+def load_tokenizer(folder: Path | str) -> Tokenizer:
     """The tokenizer of a DATA or model folder; raises `InputError` if there is none to use."""
+    folder = Path(folder)
     if without_tokenizer_json(folder):
         return open_foreign(folder)
     content = read_tokenizer(folder)
