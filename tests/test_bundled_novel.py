@@ -1,11 +1,11 @@
 """The bundled novel: its files agree with its chapters, and its dirty twin comes back clean."""
 
 import difflib
-import importlib.util
 import re
 from pathlib import Path
 
 import pytest
+from helpers_assets import script
 
 from novelkit.cleaning import clean
 from novelkit.encoding import decode, detect
@@ -15,15 +15,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "assets" / "novel"
 
 @pytest.fixture(scope="module")
 def maker():
-    spec = importlib.util.spec_from_file_location("make_raw", FOLDER / "make_raw.py")
-    module = importlib.util.module_from_spec(spec)
-    # dataclasses look their module up by name while the class is made
-    import sys
-
-    sys.modules["make_raw"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["make_raw"]
+    return script("novel/make_raw.py")
 
 
 @pytest.fixture(scope="module")

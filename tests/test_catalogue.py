@@ -1,7 +1,6 @@
 """The catalogue: its file, searches in every spelling, and what `download` makes of a title."""
 
 import csv
-import importlib.util
 import json
 import re
 import time
@@ -9,6 +8,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+from helpers_assets import script
 from helpers_server import Plan, serving
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,10 +71,7 @@ def test_the_files_are_what_the_script_makes(tmp_path):
     pytest.importorskip("opencc")
     if not FACTS.is_file():
         pytest.skip("needs ../shared/gutenberg_zh.tsv")
-    spec = importlib.util.spec_from_file_location("make_catalogue", FOLDER / "make_catalogue.py")
-    maker = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(maker)
-    maker.main(FACTS, tmp_path)
+    script("catalogue/make_catalogue.py").main(FACTS, tmp_path)
     made, kept = tmp_path / catalogue.BOOKS_FILE, FOLDER / catalogue.BOOKS_FILE
     assert made.read_bytes() == kept.read_bytes()
     variants = catalogue.VARIANTS_FILE

@@ -465,7 +465,7 @@ def test_evaluation_draws_no_random_numbers(data_folder, model_size):
 
 
 def test_bits_per_character_are_nats_per_token_over_ln_2(data_folder):
-    data = TrainingData.read(data_folder)
+    data = TrainingData.read(str(data_folder))
     part = data.header["splits"]["validation"]
     expected = 2.0 / math.log(2) * part["tokens"] / part["characters"]
     assert math.isclose(data.bits_per_character("validation", 2.0), expected)

@@ -30,7 +30,7 @@ PREPARE = ["--tokenizer", "char"]
 INTERRUPTED = 130
 
 
-def last_step(run: Path) -> int:
+def lines_written(run: Path) -> int:
     history = run / layouts.HISTORY_FILE
     return history.read_bytes().count(b"\n") if history.is_file() else 0
 
@@ -49,12 +49,12 @@ def finish(process: subprocess.Popen[bytes], wanted: int) -> None:
 
 def stop(process: subprocess.Popen[bytes], run: Path, lines: int, how: signal.Signals) -> None:
     """Send the signal when the history has so many lines."""
-    while last_step(run) < lines:
+    while lines_written(run) < lines:
         if process.poll() is not None:
             sys.exit(f"ended with {process.returncode} before it could be stopped")
         time.sleep(0.02)
     os.kill(process.pid, how)
-    print(f"{how.name} after {last_step(run)} lines of history", flush=True)
+    print(f"{how.name} after {lines_written(run)} lines of history", flush=True)
 
 
 def main() -> None:
@@ -69,7 +69,7 @@ def main() -> None:
     stop(process, run, KILL_AT, signal.SIGKILL)
     finish(process, -signal.SIGKILL)
     # Steps since the checkpoint are done again and stand in the history twice.
-    again = last_step(run)
+    again = lines_written(run)
     process = novelkit("train", data, "--out", run, "--resume")
     stop(process, run, again + INTERRUPT_AT - CHECKPOINT, signal.SIGINT)
     finish(process, INTERRUPTED)

@@ -42,7 +42,8 @@ def plot_loss(history: Sequence[dict[str, Any]], data: dict[str, Any], title: st
     axes.set_ylim(0, 1.05 * max(1.0, axes.dataLim.ymax, *data["anchors"].values()))
     _draw_anchors(axes, data["anchors"])
     axes.set_title(label(title, ""), parse_math=False)
-    axes.legend(loc="lower left", frameon=False)
+    # Marks of resumes may run behind it.
+    axes.legend(loc="lower left", framealpha=0.85, edgecolor="none")
     bits = axes.secondary_yaxis(
         "right", functions=(lambda nats: nats / np.log(2), lambda bits: bits * np.log(2))
     )
@@ -113,8 +114,9 @@ def _mark_sessions(axes: Axes, history: Sequence[dict[str, Any]]) -> None:
         axes.axvline(history[index]["step"], color="tab:green", linewidth=0.8)
         axes.text(
             history[index]["step"],
-            0.01,
+            0.99,  # the legend is at the bottom
             label(" 恢复训练", " resumed"),
+            va="top",
             transform=axes.get_xaxis_transform(),
             fontsize=8,
             color="tab:green",

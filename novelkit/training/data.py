@@ -32,7 +32,7 @@ class TrainingData:
     header: dict[str, Any]
 
     @classmethod
-    def read(cls, folder: Path) -> "TrainingData":
+    def read(cls, folder: Path | str) -> "TrainingData":
         """Raises `InputError` for a folder that `prepare` did not write."""
         folder = Path(folder)
         return cls(folder, layouts.read_header(folder / layouts.DATA_FILE, "novelkit-data"))

@@ -19,11 +19,15 @@ from scores_books import table
 PROMPT = "却说那日天色将晚，"
 
 
+def command(model: str, length: int, seed: int) -> list[str]:
+    words = ["write", model, "--prompt", PROMPT, "--length", str(length), "--seed", str(seed)]
+    return [sys.executable, "-m", "novelkit", *words]
+
+
 def first_text(model: str, length: int, seed: int) -> float:
     """Seconds from the start of the process to the first new character."""
-    words = ["write", model, "--prompt", PROMPT, "--length", str(length), "--seed", str(seed)]
     began = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "novelkit", *words], stdout=subprocess.PIPE)
+    process = subprocess.Popen(command(model, length, seed), stdout=subprocess.PIPE)
     assert process.stdout
     process.stdout.read(len(PROMPT.encode("utf-8")) + 1)
     seconds = time.perf_counter() - began
@@ -34,10 +38,8 @@ def first_text(model: str, length: int, seed: int) -> float:
 
 
 def characters_a_second(model: str, length: int, seed: int) -> float:
-    words = ["write", model, "--prompt", PROMPT, "--length", str(length), "--seed", str(seed)]
-    done = subprocess.run(
-        [sys.executable, "-m", "novelkit", *words, "--json"], capture_output=True, check=True
-    )
+    words = [*command(model, length, seed), "--json"]
+    done = subprocess.run(words, capture_output=True, check=True)
     result = json.loads(done.stdout)
     return len(result["text"]) / result["seconds"]
 
