@@ -19,7 +19,7 @@ from novelkit.cleaning.splits import split_novel
 from novelkit.copying import FILTER_FILE, NgramFilter
 from novelkit.encoding import decode, detect
 from novelkit.model import load_model
-from novelkit.sampling import SamplingConfig, generate
+from novelkit.sampling import Guide, SamplingConfig, generate
 from novelkit.scores import Windows, ngram_losses, score_text
 from novelkit.tokenizing import Header, load_tokenizer
 
@@ -123,7 +123,8 @@ def test_a_header_moves_what_it_writes_towards_its_style(model, tokenizer):
     def share(style):
         configs = [SamplingConfig(length=150, seed=seed) for seed in range(4)]
         pieces = [
-            generate(model, tokenizer, "那年冬天，", each, Header(style=style)) for each in configs
+            generate(model, tokenizer, "那年冬天，", each, Guide(Header(style=style)))
+            for each in configs
         ]
         text = "".join(piece.text for written in pieces for piece in written)
         return text.count("的") / len(text)

@@ -183,10 +183,15 @@ def test_write_takes_a_header_and_the_same_one_gives_the_same_text(run, capsys):
 
 
 def test_names_may_stand_in_one_word(run, monkeypatch):
-    from novelkit import sampling
+    from novelkit.writing import session
 
     seen = []
-    monkeypatch.setattr(sampling, "generate", lambda *given: seen.append(given[-1]) or iter(()))
+
+    def listening(*given, **_):
+        seen.append(given[-1].header)
+        yield from ()
+
+    monkeypatch.setattr(session, "generate_candidates", listening)
     model = str(run / layouts.MODEL_FOLDER)
     for names in (["阿秀、老周"], ["阿秀", "老周"], ["阿秀，老周"]):
         assert main(["write", model, "--prompt", "天", "--names", *names]) == 0

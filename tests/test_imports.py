@@ -75,7 +75,7 @@ def test_a_file_imports_only_what_lies_below_it(path):
 
 def test_the_reader_of_imports_sees_them():
     """The test above must be able to fail."""
-    assert {"model", "tokenizing", "errors"} <= imported(PACKAGE / "sampling.py")
+    assert {"model", "tokenizing", "errors"} <= imported(PACKAGE / "sampling" / "generating.py")
     assert "output" not in imported(PACKAGE / "cli" / "check.py")
     assert {"cli", "encoding", "layouts"} <= imported(PACKAGE / "cli" / "inspect.py")
 
@@ -127,12 +127,18 @@ def test_reading_blocks_for_training_needs_neither_datasets_nor_jieba():
 
 
 @pytest.mark.parametrize(
-    ("told", "found"), [({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active")]
+    ("told", "found"),
+    [
+        ({}, "passive 1000"),
+        ({"OMP_WAIT_POLICY": "active"}, "active None"),
+        ({"GOMP_SPINCOUNT": "7"}, "passive 7"),
+    ],
 )
 def test_waiting_threads_leave_the_processor_to_others(told, found):
     """Spinning made the last cell of a notebook train 12 steps in the minute of 150."""
-    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
-    program = "import os, novelkit; print(os.environ['OMP_WAIT_POLICY'])"
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    environment = {key: value for key, value in os.environ.items() if key not in names}
+    program = f"import os, novelkit; print(*map(os.environ.get, {names}))"
     printed = subprocess.run(
         [sys.executable, "-c", program],
         env=environment | told,

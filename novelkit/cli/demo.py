@@ -265,7 +265,7 @@ def _continue(output: Output, data: Path, model: Path, target: Path, seed: int) 
     """Stream a continuation of the test chapter's beginning and say how much of it is copied."""
     from novelkit.copying import find_copies
     from novelkit.model import open_model
-    from novelkit.sampling import SamplingConfig, generate
+    from novelkit.sampling import Guide, SamplingConfig, generate
     from novelkit.tokenizing import Header, load_tokenizer
 
     held_out = (data / "test.txt").read_text(encoding="utf-8")
@@ -274,7 +274,7 @@ def _continue(output: Output, data: Path, model: Path, target: Path, seed: int) 
     config = SamplingConfig(length=CONTINUATION_CHARACTERS, seed=seed)
     output.say(f"  开头（模型训练时没见过）：\n{prompt}\n  续写：\n", end="")
     text, tokenizer = "", load_tokenizer(model)
-    for piece in generate(open_model(model).model, tokenizer, prompt, config, header):
+    for piece in generate(open_model(model).model, tokenizer, prompt, config, Guide(header)):
         text += piece.text
         output.say(piece.text, end="")
     output.say()

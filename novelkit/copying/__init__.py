@@ -2,6 +2,7 @@
 
 passages.py   the passages that a text shares with a training text, exactly
 filter.py     the same question without the training text: a small file for a model's folder
+suffixes.py   where any passage of a text stands, and what follows there
 reading.py    a training text of any size in overlapping pieces, and hashes of its windows
 """
 
@@ -12,6 +13,7 @@ from novelkit.copying.filter import (
     NgramFilter,
 )
 from novelkit.copying.passages import AT_LEAST, CopyReport, Passage, find_copies
+from novelkit.copying.suffixes import SuffixArray
 
 __all__ = [
     "AT_LEAST",
@@ -21,5 +23,6 @@ __all__ = [
     "FilteredSpan",
     "NgramFilter",
     "Passage",
+    "SuffixArray",
     "find_copies",
 ]

@@ -7,6 +7,7 @@ bigrams, trigrams and 5-grams and of a compressor on the same held-out text it d
     ngrams.py      counts of n-grams, smoothed as well as counts can be (modified Kneser-Ney)
     anchors.py     all reference losses of a text, given the training text
     texts.py       what a text costs under a model: every token once, with enough context
+    repetition.py  how much a text repeats itself
     alignment.py   which characters a token spells, and so what a character costs
 """
 
@@ -20,6 +21,12 @@ from novelkit.scores.anchors import (
     sample_evenly,
 )
 from novelkit.scores.ngrams import UNSEEN_CHARACTERS, ngram_losses
+from novelkit.scores.repetition import (
+    distinct_share,
+    longest_loop,
+    most_repeated,
+    repeated_share,
+)
 from novelkit.scores.texts import TextScore, Windows, score_text, score_tokens
 from novelkit.scores.units import bits_per_character, running_median
 
@@ -32,9 +39,13 @@ __all__ = [
     "Windows",
     "bits_per_character",
     "compressor_loss",
+    "distinct_share",
+    "longest_loop",
     "measure_anchors",
+    "most_repeated",
     "ngram_losses",
     "read_evenly",
+    "repeated_share",
     "running_median",
     "sample_evenly",
     "score_text",

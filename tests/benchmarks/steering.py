@@ -27,7 +27,7 @@ from novelkit import layouts
 from novelkit.cleaning.novel import novel_files, read_jsonl
 from novelkit.cleaning.splits import HoldOut, split_novel
 from novelkit.model import open_model
-from novelkit.sampling import SamplingConfig, generate
+from novelkit.sampling import Guide, SamplingConfig, generate
 from novelkit.tokenizing import Header, encode_header, load_tokenizer
 from novelkit.tokenizing.headers import cut_passages
 from novelkit.tokenizing.parts import book_header, chapter_text
@@ -88,7 +88,7 @@ def written(model: Any, tokenizer: Any, header: Header | None, samples: int) -> 
     return "".join(
         piece.text
         for config in configs
-        for piece in generate(model, tokenizer, OPENING, config, header)
+        for piece in generate(model, tokenizer, OPENING, config, Guide(header))
     )
 
 

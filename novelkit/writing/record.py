@@ -1,0 +1,164 @@
+"""The record of a writing session: what was asked, what came, what was kept; replayed and compared.
+
+    {"format": "novelkit-writing", "version": 1, "started",
+     "model": {"name", "weights_sha256", "tokenizer_sha256"},
+     "machine": {"torch", "precision", "threads", "processor"},
+     "actions": [...], "text", "text_sha256"}
+
+Actions, each with "kind":
+    start      {"text"}: the manuscript that was there
+    continue   {"settings", "guide", "count",
+                "candidates": [{"tokens", "texts", "probabilities", "stopped"}]}
+    accept     {"candidate"}
+    reject     {}
+    edit       {"start", "end", "text"}: by hand, in the characters of the manuscript
+    branch     {"start", "end", "text"}: the same, with an alternative of the model
+    undo, redo {}
+
+The same seed, settings, precision, torch and machine give the same tokens; another of them need
+not, and then the first difference says where.
+"""
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from novelkit import layouts
+from novelkit.errors import InputError
+from novelkit.sampling import Guide, SamplingConfig
+from novelkit.tokenizing.headers import Header
+
+FORMAT = "novelkit-writing"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first place where a replay wrote another token."""
+
+    action: int
+    candidate: int
+    position: int  # of the token in the candidate
+    recorded: int | None  # None where the record ends before
+    written: int | None
+
+
+def new_record(model: dict[str, Any], precision: str, text: str) -> dict[str, Any]:
+    """A record that begins with the manuscript that is there."""
+    import torch
+
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": model,
+        "machine": {
+            "torch": torch.__version__,
+            "precision": precision,
+            "threads": torch.get_num_threads(),
+            "processor": platform.machine(),
+        },
+        "actions": [{"kind": "start", "text": text}],
+    }
+
+
+def describe_model(folder: Path) -> dict[str, Any]:
+    """The name of a model folder and what its weights and its tokenizer are, by sha256."""
+    from novelkit.model import weights_sha256
+
+    tokenizer = (folder / "tokenizer.json").read_bytes()
+    return {
+        "name": folder.name,
+        "weights_sha256": weights_sha256(folder),
+        "tokenizer_sha256": hashlib.sha256(tokenizer).hexdigest(),
+    }
+
+
+def settings_as_dict(config: SamplingConfig) -> dict[str, Any]:
+    """The settings that are not the default ones."""
+    unset = SamplingConfig()
+    named = asdict(config)
+    return {name: value for name, value in named.items() if value != getattr(unset, name)}
+
+
+def guide_as_dict(guide: Guide) -> dict[str, Any]:
+    header = {k: v for k, v in asdict(guide.header).items() if v} if guide.header else {}
+    given = {"header": header, "memory": guide.memory, "note": guide.note}
+    return {name: value for name, value in given.items() if value}
+
+
+def guide_from_dict(given: dict[str, Any]) -> Guide:
+    header = dict(given.get("header", {}))
+    if "names" in header:
+        header["names"] = tuple(header["names"])
+    return Guide(
+        Header(**header) if header else None, given.get("memory", ""), given.get("note", "")
+    )
+
+
+def save_record(record: dict[str, Any], text: str, path: Path) -> None:
+    """Write a record and the manuscript that came of it."""
+    digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    layouts.write_json(path, {**record, "text": text, "text_sha256": digest})
+
+
+def load_record(path: Path) -> dict[str, Any]:
+    """Read a record; raises `InputError` for a file that is none, damaged or newer."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"没有找到 {path}：请检查记录的路径。") from error
+    except (ValueError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path} 不是完整的续写记录（{reason}）：请换一份。") from error
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise InputError(f"{path} 不是续写记录：请给出 write --record 或写作台存下的文件。")
+    if record.get("version") != VERSION:
+        raise InputError(
+            f"{path} 的版本是 {record.get('version')}，这个程序只认识 {VERSION}：请升级 novelkit。"
+        )
+    text = record.get("text")
+    digest = hashlib.sha256(str(text).encode("utf-8", "surrogatepass")).hexdigest()
+    if not isinstance(record.get("actions"), list) or digest != record.get("text_sha256"):
+        raise InputError(f"{path} 与其中记录的 sha256 不符，文件被改过或损坏：请换一份。")
+    return record
+
+
+def config_from_dict(settings: dict[str, Any]) -> SamplingConfig:
+    """Settings of a record; raises `InputError` for one that does not exist or is out of range."""
+    known = {field.name for field in fields(SamplingConfig)}
+    unknown = sorted(settings.keys() - known)
+    if unknown:
+        raise InputError(f"记录里有不认识的设置 {'、'.join(unknown)}：请升级 novelkit。")
+    return SamplingConfig(**settings)
+
+
+def first_difference(
+    action: int, recorded: Sequence[dict[str, Any]], written: Sequence[Sequence[int]]
+) -> Difference | None:
+    """Where the candidates of an action differ from what was written again; None if nowhere.
+
+    A candidate that was stopped is compared as far as it goes.
+    """
+    for number, (candidate, tokens) in enumerate(zip(recorded, written, strict=True)):
+        was = candidate["tokens"]
+        for position, (old, new) in enumerate(_beside(was, tokens)):
+            if old is None and candidate.get("stopped"):
+                break
+            if old != new:
+                return Difference(action, number, position, old, new)
+    return None
+
+
+def _beside(one: Sequence[int], other: Sequence[int]) -> Iterator[tuple[int | None, int | None]]:
+    for place in range(max(len(one), len(other))):
+        yield (
+            one[place] if place < len(one) else None,
+            other[place] if place < len(other) else None,
+        )

@@ -1,0 +1,424 @@
+"""A writing session: a model, a manuscript, and all that a writer does with both.
+
+Without widgets: `desk` shows it, the command line and tests call it. Every action is recorded, can
+be undone, and reaches the file at once if there is one.
+"""
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from novelkit.copying import FILTER_FILE, NgramFilter, SuffixArray
+from novelkit.errors import InputError
+from novelkit.model import open_model
+from novelkit.sampling import (
+    ContextWindow,
+    Decoder,
+    Guide,
+    Piece,
+    SamplingConfig,
+    TokenTexts,
+    View,
+    choose_decoder,
+    generate_candidates,
+    make_decoder,
+)
+from novelkit.scores import repeated_share
+from novelkit.tokenizing import load_tokenizer
+from novelkit.tokenizing.interface import Tokenizer
+from novelkit.writing import record as records
+from novelkit.writing.manuscript import Manuscript, changed_part
+
+# A copied passage may begin before the candidate: so many characters are looked at before it.
+_BEFORE = 40
+
+
+@dataclass
+class Candidate:
+    """A continuation that may be kept."""
+
+    pieces: list[Piece] = field(default_factory=list)
+    stopped: bool = False
+
+    @property
+    def text(self) -> str:
+        return "".join(piece.text for piece in self.pieces)
+
+    @property
+    def mean_log_probability(self) -> float:
+        """Of its tokens under the model, in nats; 0 without any."""
+        logs = [math.log(max(piece.probability, 1e-30)) for piece in self.pieces]
+        return sum(logs) / len(logs) if logs else 0.0
+
+    @property
+    def repeated(self) -> float:
+        """The share of runs of 4 characters that stood earlier in it."""
+        return repeated_share(self.text)
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What a manuscript cost its writer: typing is counted in characters, buttons as one each."""
+
+    characters: int
+    by_model: int  # characters of the model that are still there
+    accepted: int  # characters of the model that were ever accepted
+    typed: int  # characters that were typed or pasted
+    deleted: int
+    clicks: int  # continue, accept, reject, branch, undo, redo
+
+    @property
+    def kept_share(self) -> float:
+        """How much of what was accepted is still there, 0 to 1."""
+        return self.by_model / self.accepted if self.accepted else 0.0
+
+    @property
+    def saved_share(self) -> float:
+        """1 - (typed + deleted + clicks) / characters: negative where the model cost more."""
+        keys = self.typed + self.deleted + self.clicks
+        return 1 - keys / self.characters if self.characters else 0.0
+
+
+class WritingSession:
+    """A manuscript in the making; see `open_session`."""
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        tokenizer: Tokenizer,
+        *,
+        text: str = "",
+        guide: Guide | None = None,
+        model: dict[str, Any] | None = None,
+        copies: NgramFilter | None = None,
+        training: SuffixArray | None = None,
+        path: Path | None = None,
+    ) -> None:
+        self.decoder, self.tokenizer = decoder, tokenizer
+        self.guide = guide or Guide()
+        self.manuscript = Manuscript.typed(text)
+        self.candidates: list[Candidate] = []
+        self.path, self._copies, self._training = path, copies, training
+        self._texts = TokenTexts(tokenizer)
+        self._before: list[Manuscript] = []  # what undo goes back to
+        self._after: list[Manuscript] = []
+        self._started_with = len(text)
+        self._counts = dict.fromkeys(("accepted", "typed", "deleted", "clicks"), 0)
+        self.record = records.new_record(model or {"name": ""}, decoder.precision, text)
+
+    # ---- what the writer does
+
+    def propose(
+        self, config: SamplingConfig, count: int = 1, alternatives: int = 5
+    ) -> Generator[tuple[int, Piece], None, None]:
+        """Write `count` continuations of the manuscript; yields (which one, its next piece).
+
+        They are in `candidates` as they grow, and what was written stays there if the iteration is
+        ended early.
+        """
+        self.candidates = [Candidate() for _ in range(count)]
+        pieces = generate_candidates(
+            self.decoder,
+            self.tokenizer,
+            self.manuscript.text,
+            config,
+            self.guide,
+            count=count,
+            training=self._training,
+            alternatives=alternatives,
+        )
+        finished = False
+        try:
+            for number, piece in pieces:
+                self.candidates[number].pieces.append(piece)
+                yield number, piece
+            finished = True
+        finally:
+            pieces.close()
+            written = any(candidate.pieces for candidate in self.candidates)
+            if written or finished:
+                self._add_continue(config, finished)
+
+    def _add_continue(self, config: SamplingConfig, finished: bool) -> None:
+        for candidate in self.candidates:
+            candidate.stopped = not finished
+        self._act(
+            "continue",
+            settings=records.settings_as_dict(config),
+            guide=records.guide_as_dict(self.guide),
+            count=len(self.candidates),
+            candidates=[
+                {
+                    "tokens": [piece.token for piece in candidate.pieces],
+                    "texts": [piece.text for piece in candidate.pieces],
+                    "probabilities": [round(piece.probability, 4) for piece in candidate.pieces],
+                    "stopped": candidate.stopped,
+                }
+                for candidate in self.candidates
+            ],
+        )
+
+    def accept(self, number: int = 0) -> None:
+        """Keep a candidate: it becomes the end of the manuscript."""
+        if not 0 <= number < len(self.candidates):
+            raise InputError(f"没有第 {number + 1} 份续写：现在有 {len(self.candidates)} 份。")
+        candidate = self.candidates[number]
+        self._change(self.manuscript.written(candidate.pieces))
+        self._counts["accepted"] += len(candidate.text)
+        self.candidates = []
+        self._act("accept", candidate=number)
+
+    def reject(self) -> None:
+        """Keep none of the candidates."""
+        self.candidates = []
+        self._act("reject")
+
+    def edit(self, text: str) -> None:
+        """The whole manuscript as the writer left it."""
+        old = self.manuscript.text
+        if text == old:
+            return
+        start, end = changed_part(old, text)
+        new = text[start : len(text) - (len(old) - end)]
+        self._change(self.manuscript.replaced(start, end, new))
+        self._counts["typed"] += len(new)
+        self._counts["deleted"] += end - start
+        self._act("edit", clicks=0, start=start, end=end, text=new)
+
+    def branch(self, position: int, text: str) -> None:
+        """Go back to a character of the manuscript and go on from there with `text`.
+
+        `text` is an alternative of the model; what came after that character is gone.
+        """
+        end = len(self.manuscript.text)
+        if not 0 <= position < end:
+            raise InputError(f"第 {position} 个字不在稿子里：稿子有 {end} 个字。")
+        before = self.manuscript.before(position)
+        self._change(before.written([Piece(text, -1, 1.0, 1)]))
+        self._act("branch", start=position, end=end, text=text)
+
+    def undo(self) -> bool:
+        """Back to before the last change of the manuscript; False where there is none."""
+        if not self._before:
+            return False
+        self._after.append(self.manuscript)
+        self.manuscript = self._before.pop()
+        self._act("undo")
+        return True
+
+    def redo(self) -> bool:
+        """Forward again after `undo`; False where there is nothing."""
+        if not self._after:
+            return False
+        self._before.append(self.manuscript)
+        self.manuscript = self._after.pop()
+        self._act("redo")
+        return True
+
+    @property
+    def can_undo(self) -> bool:
+        return bool(self._before)
+
+    @property
+    def can_redo(self) -> bool:
+        return bool(self._after)
+
+    # ---- what the writer wants to know
+
+    def view(self, length: int) -> View:
+        """Exactly what the model sees before it writes `length` characters."""
+        window = ContextWindow(self.tokenizer, self._texts, self.decoder.n_ctx, self.guide)
+        return window.view(self.manuscript.text, length)
+
+    def copied_share(self, text: str) -> float | None:
+        """The share of `text` that stands in the training text, None without a filter."""
+        if self._copies is None or not text:
+            return None
+        before = self.manuscript.text[-_BEFORE:]
+        report = self._copies.copied(before + text)
+        inside = {
+            place
+            for span in report.spans
+            for place in range(max(span.start, len(before)), span.end)
+        }
+        return len(inside) / len(text)
+
+    def effort(self) -> Effort:
+        text = self.manuscript.text
+        by_model = self.manuscript.characters_by_model
+        new = len(text) - self._started_with
+        return Effort(characters=max(0, new), by_model=by_model, **self._counts)
+
+    # ---- keeping
+
+    def save(self) -> None:
+        """Write the record to its file, if it has one."""
+        if self.path:
+            records.save_record(self.record, self.manuscript.text, self.path)
+
+    def _change(self, manuscript: Manuscript) -> None:
+        self._before.append(self.manuscript)
+        self._after.clear()
+        self.manuscript = manuscript
+
+    def _act(self, kind: str, clicks: int = 1, **what: Any) -> None:
+        self._counts["clicks"] += clicks
+        self.record["actions"].append({"kind": kind, **what})
+        self.save()
+
+
+def open_session(
+    folder: str | Path,
+    *,
+    text: str = "",
+    guide: Guide | None = None,
+    precision: str = "fp32",
+    training: Path | None = None,
+    path: Path | None = None,
+    again: bool = True,
+) -> WritingSession:
+    """A session with the model of a folder (or a bundled one by its name).
+
+    `precision` may be "auto" (`choose_decoder`). `training` is the model's training text, for
+    `SamplingConfig.no_copy`. `path` keeps the session; one that is there already goes on, unless
+    `again` is False. Raises `InputError` for a folder without a model or a tokenizer.
+    """
+    from novelkit.bundled import model_folder
+
+    folder = model_folder(folder)
+    model, tokenizer = open_model(folder).model, load_tokenizer(folder)
+    decoder = (
+        choose_decoder(model, tokenizer).decoder
+        if precision == "auto"
+        else make_decoder(model, precision)
+    )
+    has_filter = (folder / FILTER_FILE).is_file()
+    session = WritingSession(
+        decoder,
+        tokenizer,
+        text=text,
+        guide=guide,
+        model=records.describe_model(folder),
+        copies=NgramFilter.load(folder / FILTER_FILE) if has_filter else None,
+        training=SuffixArray.build(training.read_text(encoding="utf-8")) if training else None,
+        path=path,
+    )
+    if path and path.is_file() and again:
+        take_up(session, records.load_record(path))
+    return session
+
+
+def take_up(session: WritingSession, record: dict[str, Any]) -> None:
+    """Bring a session to where its record ends, without writing anything anew."""
+    path, session.path = session.path, None
+    actions = record["actions"]
+    session.manuscript = Manuscript.typed(actions[0].get("text", ""))
+    session._started_with = len(session.manuscript.text)
+    for action in actions[1:]:
+        apply_action(session, action)
+    session.record, session.path = {k: v for k, v in record.items() if "text" not in k}, path
+
+
+def apply_action(session: WritingSession, action: dict[str, Any]) -> None:
+    """Do again what was recorded, with the recorded candidates."""
+    kind = action["kind"]
+    if kind == "continue":
+        session.guide = records.guide_from_dict(action["guide"])
+        session.candidates = [_recorded(item) for item in action["candidates"]]
+        session._act("continue")
+    elif kind == "accept":
+        session.accept(action["candidate"])
+    elif kind == "reject":
+        session.reject()
+    elif kind == "edit":
+        old = session.manuscript.text
+        session.edit(old[: action["start"]] + action["text"] + old[action["end"] :])
+    elif kind == "branch":
+        session.branch(action["start"], action["text"])
+    elif kind in ("undo", "redo"):
+        session.undo() if kind == "undo" else session.redo()
+    else:
+        raise InputError(f"记录里有不认识的动作 {kind}：请升级 novelkit。")
+
+
+def _recorded(item: dict[str, Any]) -> Candidate:
+    """A candidate from its record, which holds no ranks and no alternatives."""
+    parts = zip(item["texts"], item["tokens"], item["probabilities"], strict=True)
+    pieces = [Piece(text, token, probability, 0) for text, token, probability in parts]
+    return Candidate(pieces, bool(item.get("stopped")))
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What came of writing a record again: the text, and the first difference if there is one."""
+
+    text: str
+    continuations: int
+    tokens: int
+    difference: records.Difference | None
+    other_machine: tuple[str, ...]  # what is not as it was: torch, precision, threads, ...
+
+
+def replay(session: WritingSession, record: dict[str, Any]) -> Replay:
+    """Write everything again that the model wrote in a record, and compare token by token.
+
+    `session` is a new one with the same model. Ends at the first difference. Raises `InputError`
+    for another model.
+    """
+    refuse_other_model(session, record)
+    actions = record["actions"]
+    session.manuscript = Manuscript.typed(actions[0].get("text", ""))
+    continuations = tokens = 0
+    difference = None
+    for number, action in enumerate(actions[1:], 1):
+        if action["kind"] == "continue":
+            session.guide = records.guide_from_dict(action["guide"])
+            config = records.config_from_dict(action["settings"])
+            written = _write_again(session, config, action)
+            difference = records.first_difference(number, action["candidates"], written)
+            continuations, tokens = continuations + 1, tokens + sum(map(len, written))
+            if difference:
+                break
+        apply_action(session, action)
+    now, then = session.record["machine"], record["machine"]
+    other = tuple(name for name in now if now[name] != then.get(name))
+    return Replay(session.manuscript.text, continuations, tokens, difference, other)
+
+
+def refuse_other_model(session: WritingSession, record: dict[str, Any]) -> None:
+    now, then = session.record["model"], record["model"]
+    for name in ("weights_sha256", "tokenizer_sha256"):
+        if now.get(name) != then.get(name):
+            raise InputError(
+                f"记录是用模型 {then.get('name')} 写的（{name} {str(then.get(name))[:12]}…），"
+                f"现在的是 {now.get('name')}（{str(now.get(name))[:12]}…）：请换回原来的模型。"
+            )
+
+
+def _write_again(
+    session: WritingSession, config: SamplingConfig, action: dict[str, Any]
+) -> list[list[int]]:
+    """The tokens of every candidate; of stopped ones so many as were recorded."""
+    limits = [len(item["tokens"]) if item.get("stopped") else None for item in action["candidates"]]
+    written: list[list[int]] = [[] for _ in limits]
+    pieces = generate_candidates(
+        session.decoder,
+        session.tokenizer,
+        session.manuscript.text,
+        config,
+        session.guide,
+        count=action["count"],
+        training=session._training,
+    )
+    for number, piece in pieces:
+        written[number].append(piece.token)
+        if all(limit is not None for limit in limits) and all(
+            len(tokens) >= (limit or 0) for tokens, limit in zip(written, limits, strict=True)
+        ):
+            break
+    return [
+        tokens if limit is None else tokens[:limit]
+        for tokens, limit in zip(written, limits, strict=True)
+    ]
