@@ -2,7 +2,7 @@
 
     {"format": "novelkit-writing", "version": 1, "started",
      "model": {"name", "weights_sha256", "tokenizer_sha256"},
-     "machine": {"torch", "precision", "threads", "processor"},
+     "machine": {"torch", "precision", "threads", "processor", "instructions"},
      "actions": [...], "text", "text_sha256"}
 
 Actions, each with "kind":
@@ -62,6 +62,8 @@ def new_record(model: dict[str, Any], precision: str, text: str) -> dict[str, An
             "precision": precision,
             "threads": torch.get_num_threads(),
             "processor": platform.machine(),
+            # Which of them are used decides in which order sums are rounded.
+            "instructions": torch.backends.cpu.get_cpu_capability(),
         },
         "actions": [{"kind": "start", "text": text}],
     }
@@ -80,10 +82,8 @@ def describe_model(folder: Path) -> dict[str, Any]:
 
 
 def settings_as_dict(config: SamplingConfig) -> dict[str, Any]:
-    """The settings that are not the default ones."""
-    unset = SamplingConfig()
-    named = asdict(config)
-    return {name: value for name, value in named.items() if value != getattr(unset, name)}
+    """All settings: a default may be another one some day."""
+    return asdict(config)
 
 
 def guide_as_dict(guide: Guide) -> dict[str, Any]:

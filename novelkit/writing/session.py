@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from novelkit.copying import FILTER_FILE, NgramFilter, SuffixArray
+from novelkit.copying import NgramFilter, SuffixArray
 from novelkit.errors import InputError
-from novelkit.model import open_model
 from novelkit.sampling import (
     ContextWindow,
     Decoder,
@@ -21,15 +20,12 @@ from novelkit.sampling import (
     SamplingConfig,
     TokenTexts,
     View,
-    choose_decoder,
     generate_candidates,
-    make_decoder,
 )
 from novelkit.scores import repeated_share
-from novelkit.tokenizing import load_tokenizer
 from novelkit.tokenizing.interface import Tokenizer
 from novelkit.writing import record as records
-from novelkit.writing.manuscript import Manuscript, changed_part
+from novelkit.writing.manuscript import Manuscript, Span, changed_part
 
 # A copied passage may begin before the candidate: so many characters are looked at before it.
 _BEFORE = 40
@@ -45,6 +41,11 @@ class Candidate:
     @property
     def text(self) -> str:
         return "".join(piece.text for piece in self.pieces)
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """Its pieces as they would stand in the manuscript."""
+        return Manuscript().written(self.pieces).spans
 
     @property
     def mean_log_probability(self) -> float:
@@ -82,7 +83,7 @@ class Effort:
 
 
 class WritingSession:
-    """A manuscript in the making; see `open_session`."""
+    """A manuscript in the making; see `opening.open_session`."""
 
     def __init__(
         self,
@@ -95,7 +96,9 @@ class WritingSession:
         copies: NgramFilter | None = None,
         training: SuffixArray | None = None,
         path: Path | None = None,
+        knows_headers: bool = False,
     ) -> None:
+        self.knows_headers = knows_headers  # whether the model was trained with headers
         self.decoder, self.tokenizer = decoder, tokenizer
         self.guide = guide or Guide()
         self.manuscript = Manuscript.typed(text)
@@ -217,6 +220,20 @@ class WritingSession:
         self._act("redo")
         return True
 
+    def take(self, candidates: list[Candidate]) -> None:
+        """Candidates that were written before, as `propose` would have left them."""
+        self.candidates = candidates
+        self._act("continue")
+
+    def start_with(self, text: str) -> None:
+        """Another manuscript to begin with."""
+        self.manuscript, self._started_with = Manuscript.typed(text), len(text)
+
+    @property
+    def training(self) -> SuffixArray | None:
+        """The training text, by which `SamplingConfig.no_copy` forbids."""
+        return self._training
+
     @property
     def can_undo(self) -> bool:
         return bool(self._before)
@@ -267,158 +284,3 @@ class WritingSession:
         self._counts["clicks"] += clicks
         self.record["actions"].append({"kind": kind, **what})
         self.save()
-
-
-def open_session(
-    folder: str | Path,
-    *,
-    text: str = "",
-    guide: Guide | None = None,
-    precision: str = "fp32",
-    training: Path | None = None,
-    path: Path | None = None,
-    again: bool = True,
-) -> WritingSession:
-    """A session with the model of a folder (or a bundled one by its name).
-
-    `precision` may be "auto" (`choose_decoder`). `training` is the model's training text, for
-    `SamplingConfig.no_copy`. `path` keeps the session; one that is there already goes on, unless
-    `again` is False. Raises `InputError` for a folder without a model or a tokenizer.
-    """
-    from novelkit.bundled import model_folder
-
-    folder = model_folder(folder)
-    model, tokenizer = open_model(folder).model, load_tokenizer(folder)
-    decoder = (
-        choose_decoder(model, tokenizer).decoder
-        if precision == "auto"
-        else make_decoder(model, precision)
-    )
-    has_filter = (folder / FILTER_FILE).is_file()
-    session = WritingSession(
-        decoder,
-        tokenizer,
-        text=text,
-        guide=guide,
-        model=records.describe_model(folder),
-        copies=NgramFilter.load(folder / FILTER_FILE) if has_filter else None,
-        training=SuffixArray.build(training.read_text(encoding="utf-8")) if training else None,
-        path=path,
-    )
-    if path and path.is_file() and again:
-        take_up(session, records.load_record(path))
-    return session
-
-
-def take_up(session: WritingSession, record: dict[str, Any]) -> None:
-    """Bring a session to where its record ends, without writing anything anew."""
-    path, session.path = session.path, None
-    actions = record["actions"]
-    session.manuscript = Manuscript.typed(actions[0].get("text", ""))
-    session._started_with = len(session.manuscript.text)
-    for action in actions[1:]:
-        apply_action(session, action)
-    session.record, session.path = {k: v for k, v in record.items() if "text" not in k}, path
-
-
-def apply_action(session: WritingSession, action: dict[str, Any]) -> None:
-    """Do again what was recorded, with the recorded candidates."""
-    kind = action["kind"]
-    if kind == "continue":
-        session.guide = records.guide_from_dict(action["guide"])
-        session.candidates = [_recorded(item) for item in action["candidates"]]
-        session._act("continue")
-    elif kind == "accept":
-        session.accept(action["candidate"])
-    elif kind == "reject":
-        session.reject()
-    elif kind == "edit":
-        old = session.manuscript.text
-        session.edit(old[: action["start"]] + action["text"] + old[action["end"] :])
-    elif kind == "branch":
-        session.branch(action["start"], action["text"])
-    elif kind in ("undo", "redo"):
-        session.undo() if kind == "undo" else session.redo()
-    else:
-        raise InputError(f"记录里有不认识的动作 {kind}：请升级 novelkit。")
-
-
-def _recorded(item: dict[str, Any]) -> Candidate:
-    """A candidate from its record, which holds no ranks and no alternatives."""
-    parts = zip(item["texts"], item["tokens"], item["probabilities"], strict=True)
-    pieces = [Piece(text, token, probability, 0) for text, token, probability in parts]
-    return Candidate(pieces, bool(item.get("stopped")))
-
-
-@dataclass(frozen=True)
-class Replay:
-    """What came of writing a record again: the text, and the first difference if there is one."""
-
-    text: str
-    continuations: int
-    tokens: int
-    difference: records.Difference | None
-    other_machine: tuple[str, ...]  # what is not as it was: torch, precision, threads, ...
-
-
-def replay(session: WritingSession, record: dict[str, Any]) -> Replay:
-    """Write everything again that the model wrote in a record, and compare token by token.
-
-    `session` is a new one with the same model. Ends at the first difference. Raises `InputError`
-    for another model.
-    """
-    refuse_other_model(session, record)
-    actions = record["actions"]
-    session.manuscript = Manuscript.typed(actions[0].get("text", ""))
-    continuations = tokens = 0
-    difference = None
-    for number, action in enumerate(actions[1:], 1):
-        if action["kind"] == "continue":
-            session.guide = records.guide_from_dict(action["guide"])
-            config = records.config_from_dict(action["settings"])
-            written = _write_again(session, config, action)
-            difference = records.first_difference(number, action["candidates"], written)
-            continuations, tokens = continuations + 1, tokens + sum(map(len, written))
-            if difference:
-                break
-        apply_action(session, action)
-    now, then = session.record["machine"], record["machine"]
-    other = tuple(name for name in now if now[name] != then.get(name))
-    return Replay(session.manuscript.text, continuations, tokens, difference, other)
-
-
-def refuse_other_model(session: WritingSession, record: dict[str, Any]) -> None:
-    now, then = session.record["model"], record["model"]
-    for name in ("weights_sha256", "tokenizer_sha256"):
-        if now.get(name) != then.get(name):
-            raise InputError(
-                f"记录是用模型 {then.get('name')} 写的（{name} {str(then.get(name))[:12]}…），"
-                f"现在的是 {now.get('name')}（{str(now.get(name))[:12]}…）：请换回原来的模型。"
-            )
-
-
-def _write_again(
-    session: WritingSession, config: SamplingConfig, action: dict[str, Any]
-) -> list[list[int]]:
-    """The tokens of every candidate; of stopped ones so many as were recorded."""
-    limits = [len(item["tokens"]) if item.get("stopped") else None for item in action["candidates"]]
-    written: list[list[int]] = [[] for _ in limits]
-    pieces = generate_candidates(
-        session.decoder,
-        session.tokenizer,
-        session.manuscript.text,
-        config,
-        session.guide,
-        count=action["count"],
-        training=session._training,
-    )
-    for number, piece in pieces:
-        written[number].append(piece.token)
-        if all(limit is not None for limit in limits) and all(
-            len(tokens) >= (limit or 0) for tokens, limit in zip(written, limits, strict=True)
-        ):
-            break
-    return [
-        tokens if limit is None else tokens[:limit]
-        for tokens, limit in zip(written, limits, strict=True)
-    ]
