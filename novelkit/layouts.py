@@ -284,7 +284,7 @@ def read_header(path: Path, format_name: str) -> dict[str, Any]:
         raise InputError(
             f"{path} 的版本是 {header.get('version')}，这个程序只认识 {VERSION}：请重新生成。"
         )
-    holes = list(_holes(header, SHAPES.get(format_name, {})))
+    holes = list(holes_in(header, SHAPES.get(format_name, {})))
     if holes:
         raise InputError(
             f"{path} 缺少 {'、'.join(holes[:5])}，或类型不对：文件不完整，请重新生成这个文件夹。"
@@ -292,18 +292,18 @@ def read_header(path: Path, format_name: str) -> dict[str, Any]:
     return header
 
 
-def _holes(value: Any, shape: Any, name: str = "") -> Iterator[str]:
+def holes_in(value: Any, shape: Any, name: str = "") -> Iterator[str]:
     """The dotted names of what `value` lacks, or holds as another type, to have this shape."""
     kind = type(shape) if isinstance(shape, (dict, list)) else shape
     if not isinstance(value, kind):
         yield name
     elif isinstance(shape, list):
         for number, entry in enumerate(value):
-            yield from _holes(entry, shape[0], f"{name}[{number}]")
+            yield from holes_in(entry, shape[0], f"{name}[{number}]")
     elif isinstance(shape, dict):
         for key, part in shape.items():
             place = f"{name}.{key}" if name else key
             if key in value:
-                yield from _holes(value[key], part, place)
+                yield from holes_in(value[key], part, place)
             else:
                 yield place

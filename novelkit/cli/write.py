@@ -133,8 +133,9 @@ def _write(
     finally:
         pieces.close()
     seconds = time.monotonic() - began
-    output.say()
-    if not alone:
+    if alone:
+        output.say()
+    else:
         for number, candidate in enumerate(session.candidates, 1):
             output.say(f"---- 第 {number} 份\n{candidate.text}")
     written = [_described(session, candidate) for candidate in session.candidates]
@@ -190,11 +191,9 @@ def _replay(output: Output, session: "WritingSession", record: dict[str, Any]) -
 
 
 def _prompt(options: argparse.Namespace) -> str:
-    if options.prompt_file == "-":
-        return sys.stdin.read().rstrip("\n")
     if options.prompt_file:
         try:
-            return Path(options.prompt_file).read_text(encoding="utf-8-sig").rstrip("\n")
+            return _read_prompt(options.prompt_file).rstrip("\n")
         except UnicodeDecodeError as error:
             raise InputError(
                 f"{options.prompt_file} 不是 UTF-8 文本（{error.reason}）："
@@ -203,6 +202,14 @@ def _prompt(options: argparse.Namespace) -> str:
     if options.prompt is None:
         raise InputError("没有开头：请用 --prompt 写几个字，或用 --prompt-file 给出文件。")
     return options.prompt
+
+
+def _read_prompt(name: str) -> str:
+    """A file, or standard input, as UTF-8 whatever the console's encoding is."""
+    if name != "-":
+        return Path(name).read_text(encoding="utf-8-sig")
+    content = getattr(sys.stdin, "buffer", None)
+    return content.read().decode("utf-8-sig") if content else sys.stdin.read()
 
 
 def _config(options: argparse.Namespace) -> "SamplingConfig":

@@ -5,6 +5,7 @@ a Japanese or traditional font lacks part of the simplified characters. Does not
 font for a plot (`plots/fonts.py`) nor installing one.
 """
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import util
@@ -50,6 +51,7 @@ def find_chinese_font() -> FontFile | None:
     return next((font for font in _candidates() if has_glyphs(font.path)), None)
 
 
+@functools.lru_cache(maxsize=256)
 def has_glyphs(path: Path, sample: str = SAMPLE) -> bool:
     """Whether the font file draws every character of `sample`, each with a glyph of its own."""
     from matplotlib.ft2font import FT2Font

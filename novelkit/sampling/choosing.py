@@ -1,7 +1,7 @@
 """Logits (B, V) to the next tokens (B,): every control of a `SamplingConfig`, in its order."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -35,8 +35,10 @@ class Past:
     """What stands before the next token of one text."""
 
     tokens: list[int]
-    text: str
+    text: str  # also of a character that is spelled in full and not yet let go
     waiting: str = ""  # quotation marks and brackets that are open
+    # Tokens that would complete a character which is spelled in bytes, and that character.
+    spelled: Mapping[int, str] = field(default_factory=dict)
 
 
 def next_token_probabilities(
@@ -77,7 +79,7 @@ class Chooser:
         self._never[_never_written(tokenizer, config)] = MINUS_INFINITY
         phrases = config.banned_phrases
         self._phrases = PhraseBan(phrases, texts) if phrases else None
-        # A character outside of the vocabulary is several tokens, none of which has a text.
+        # The usual spelling of each, for tokenizers whose tokens may be parts of characters.
         self._spelled = [tokenizer.encode(phrase).tolist() for phrase in phrases]
         ends = tuple({tokenizer.end_of_text, tokenizer.chapter})
         self._pairing = Pairing(texts, ends) if config.close_pairs else None
@@ -118,15 +120,17 @@ class Chooser:
     def _ruled(self, logits: Tensor, past: Sequence[Past]) -> Tensor:
         """Each rule in turn, except where it would leave a text nothing to go on with."""
         config, written = self._config, [item.text for item in past]
-        history = _history(past, config.penalty_window)
+        spelled = [item.spelled for item in past]
         if self._phrases:
-            logits = _where_possible(forbid_sequences(logits, history, self._spelled), logits)
-            logits = _where_possible(self._phrases(logits, written), logits)
+            before = _history(past, max(map(len, self._spelled)))
+            logits = _where_possible(forbid_sequences(logits, before, self._spelled), logits)
+            logits = _where_possible(self._phrases(logits, written, spelled), logits)
         if self._copies:
-            logits = _where_possible(self._copies(logits, written), logits)
+            logits = _where_possible(self._copies(logits, written, spelled), logits)
         if self._pairing:
             waiting = [item.waiting for item in past]
-            logits = _where_possible(self._pairing(logits, waiting), logits)
+            logits = _where_possible(self._pairing(logits, waiting, spelled), logits)
+        history = _history(past, config.penalty_window)
         ruled = forbid_repeated_ngrams(logits, history, config.no_repeat_ngram)
         return _where_possible(ruled, logits)
 

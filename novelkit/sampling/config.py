@@ -68,7 +68,9 @@ class SamplingConfig:
             object.__setattr__(self, "banned_phrases", tuple(self.banned_phrases))
         for name, (lowest, highest, rule) in _RANGES.items():
             value = getattr(self, name)
-            require(_is_number(value) and lowest <= value <= highest, name, value, rule)
+            kind = int if name in _INTEGERS else (int, float)
+            is_number = isinstance(value, kind) and not isinstance(value, bool)
+            require(is_number and lowest <= value <= highest, name, value, rule)
         require(self.top_p > 0, "top_p", self.top_p, _RANGES["top_p"][2])
         require(self.typical_p > 0, "typical_p", self.typical_p, _RANGES["typical_p"][2])
         require(self.no_copy == 0 or self.no_copy >= 10, "no_copy", self.no_copy, _NO_COPY)
@@ -118,10 +120,6 @@ _INTEGERS = {
     "length",
     "seed",
 }
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def require(condition: bool, name: str, value: object, rule: str) -> None:

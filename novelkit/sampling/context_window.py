@@ -13,7 +13,7 @@ from a later sentence on, and as only half of it is read, this happens once in n
 from dataclasses import dataclass
 
 from novelkit.errors import InputError
-from novelkit.sampling.pairs import CLOSERS, SENTENCE_MARKS
+from novelkit.sampling.pairs import SENTENCE_MARKS, SPEECH_CLOSERS
 from novelkit.sampling.tokens import TokenTexts
 from novelkit.tokenizing.headers import Header, encode_header
 from novelkit.tokenizing.interface import Tokenizer
@@ -120,6 +120,9 @@ class ContextWindow:
             return tokens
         most = max(1, self.room // 2, self.room - new)
         start = max(0, len(tokens) - most)
+        # Not within a character that is spelled in bytes.
+        while 0 < start < len(tokens) - 1 and self._continues(tokens[start]):
+            start += 1
         if start == 0:
             return tokens
         # Not so far on that little would be left.
@@ -135,16 +138,27 @@ class ContextWindow:
         before, after = self._texts[tokens[place - 1]], self._texts[tokens[place]]
         if before.endswith("\n"):
             return True
-        marks = SENTENCE_MARKS + CLOSERS
-        ended = before.rstrip(CLOSERS)[-1:] in tuple(SENTENCE_MARKS) if before else False
-        return ended and after[:1] not in tuple(marks)
+        # The marks that close a speech may be tokens of their own.
+        back = place - 1
+        while back > 0 and before and not before.strip(SPEECH_CLOSERS):
+            back -= 1
+            before = self._texts[tokens[back]]
+        ended = before.rstrip(SPEECH_CLOSERS)[-1:] in tuple(SENTENCE_MARKS) if before else False
+        return ended and after[:1] not in tuple(SENTENCE_MARKS + SPEECH_CLOSERS)
+
+    def _continues(self, token: int) -> bool:
+        """Whether a token is a byte within a character (10xxxxxx in UTF-8)."""
+        byte_ids = self._tokenizer.byte_ids
+        return token in byte_ids and 0x80 <= token - byte_ids.start < 0xC0
 
     def _last_line(self, tokens: list[int]) -> int:
         """Where the last paragraph begins that has text."""
-        for place in range(len(tokens) - 1, 0, -1):
-            if self._texts[tokens[place - 1]].endswith("\n") and place < len(tokens):
-                return place
-        return 0
+        place = len(tokens) - 1
+        while place > 0 and not self._texts[tokens[place]].strip():
+            place -= 1
+        while place > 0 and not self._texts[tokens[place - 1]].endswith("\n"):
+            place -= 1
+        return max(0, place)
 
     def _line(self, text: str) -> list[int]:
         text = text.strip()

@@ -1,5 +1,6 @@
 """A prompt to a stream of text: one continuation, or several beside each other."""
 
+import contextlib
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
@@ -137,10 +138,15 @@ class _Row:
     random: torch.Generator = field(init=False)
     _stream: Stream = field(init=False)
     _waiting: str = field(init=False)  # what was open before the first new character
+    _prompt: str = field(init=False)
+    _bytes: bytes = b""  # of a run of byte tokens
 
     def __post_init__(self) -> None:
         self.random = torch.Generator().manual_seed((self.config.seed + self.number) % 2**63)
         self._stream, self._waiting = self.tokenizer.stream(), self.past.waiting
+        self._prompt = self.past.text
+        if self._has_bytes:
+            self.past.spelled = _completing(b"", self.tokenizer.byte_ids)
 
     def push(self, token: int) -> str:
         """Add a token; returns the text that became certain and belongs to the continuation."""
@@ -160,10 +166,25 @@ class _Row:
         if cut is not None:
             text = text[: max(0, cut - len(self.written))]
         self.written += text
-        self.past.text += text
-        self.past.waiting = advance(self.past.waiting, text)
+        self._update_past(token)
         self.over = self.ended or cut is not None or self._is_enough(0)
         return text
+
+    def _update_past(self, token: int) -> None:
+        """What rules look at: the text with a character that is spelled in full and held back."""
+        tokenizer, past = self.tokenizer, self.past
+        if self.config.rare_characters and token in tokenizer.byte_ids:
+            self._bytes += bytes([token - tokenizer.byte_ids.start])
+        else:
+            self._bytes = b""
+        held = self._bytes.decode("utf-8", errors="ignore") if self._stream.complete else ""
+        past.text = self._prompt + self.written + held
+        past.waiting = advance(self._waiting, self.written + held)
+        past.spelled = _completing(self._bytes, tokenizer.byte_ids) if self._has_bytes else {}
+
+    @property
+    def _has_bytes(self) -> bool:
+        return self.config.rare_characters and len(self.tokenizer.byte_ids) > 0
 
     def _is_enough(self, more: int) -> bool:
         """Whether so many more characters are all; one spelled in bytes takes up to four tokens."""
@@ -180,7 +201,8 @@ class _Reader:
 
     def __init__(self, decoder: Decoder, window: ContextWindow, config: SamplingConfig) -> None:
         self._decoder, self._window = decoder, window
-        self._new = config.length
+        # Who waits for the end of a sentence writes on past the length.
+        self._new = config.length + OVERRUN[config.stop_at]
         # Caches, and which rows each of them holds.
         self._groups: list[tuple[DecoderCache, list[int]]] = []
 
@@ -232,6 +254,17 @@ class _Reader:
 
     def _left(self, row: _Row) -> int:
         return max(1, self._new - len(row.written))
+
+
+def _completing(held: bytes, byte_ids: range) -> dict[int, str]:
+    """The byte tokens that complete a character after the bytes of a run, and the character."""
+    # Of the run only what is no whole character yet matters.
+    rest = held[len(held.decode("utf-8", errors="ignore").encode("utf-8")) :]
+    found = {}
+    for value, token in enumerate(byte_ids):
+        with contextlib.suppress(UnicodeDecodeError):
+            found[token] = (rest + bytes([value])).decode("utf-8")
+    return found
 
 
 def _scores(

@@ -1,5 +1,6 @@
 """Quotation marks and brackets of Chinese fiction: which are open, and what may come next."""
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from torch import Tensor
@@ -9,6 +10,8 @@ from novelkit.sampling.tokens import TokenTexts
 
 PAIRS = {"「": "」", "『": "』", "“": "”", "‘": "’", "《": "》", "（": "）"}
 CLOSERS = "".join(PAIRS.values())
+# A sentence goes on after a title that ends with such a mark: 《救救我！》很好看。
+SPEECH_CLOSERS = CLOSERS.replace("》", "")
 SENTENCE_MARKS = "。！？…!?"
 _OPENER = {closer: opener for opener, closer in PAIRS.items()}
 _MARKS = frozenset("".join(PAIRS) + CLOSERS)
@@ -67,11 +70,21 @@ class Pairing:
         # Few different marks are open in a text, so this is asked again and again.
         self._banned = lru_cache(maxsize=None)(self._find)
 
-    def __call__(self, logits: Tensor, waiting: list[str]) -> Tensor:
-        """Forbid in each row of (B, V) what would leave a mark open or close none."""
+    def __call__(
+        self, logits: Tensor, waiting: Sequence[str], spelled: Sequence[Mapping[int, str]] = ()
+    ) -> Tensor:
+        """Forbid in each row of (B, V) what would leave a mark open or close none.
+
+        `waiting` are the open marks of each row, `spelled` the tokens that would complete a
+        character which is spelled in bytes, and that character.
+        """
         allowed = logits.clone()
         for row, marks in enumerate(waiting):
-            allowed[row, self._banned(marks)] = MINUS_INFINITY
+            banned = self._banned(marks)
+            if spelled:
+                others = spelled[row].items()
+                banned = banned + [token for token, end in others if not is_paired(marks, end)]
+            allowed[row, banned] = MINUS_INFINITY
         return allowed
 
     def _find(self, marks: str) -> list[int]:
@@ -89,9 +102,9 @@ def sentence_end(text: str, start: int = 0, waiting: str = "") -> int | None:
     for place, character in enumerate(text):
         waiting = advance(waiting, character)
         end = place + 1
-        if end < start or waiting or text[end : end + 1] in tuple(SENTENCE_MARKS + CLOSERS):
+        if end < start or waiting or text[end : end + 1] in tuple(SENTENCE_MARKS + SPEECH_CLOSERS):
             continue
-        said = text[:end].rstrip(CLOSERS)
+        said = text[:end].rstrip(SPEECH_CLOSERS)
         if said.endswith("…") and not said.endswith("……"):
             continue
         if said and said[-1] in SENTENCE_MARKS:

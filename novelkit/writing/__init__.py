@@ -13,6 +13,7 @@ explorer.py      sliders on the distribution of the next character
 Only the last two need ipywidgets.
 """
 
+from novelkit.writing.explorer import sampling_explorer
 from novelkit.writing.exports import export
 from novelkit.writing.manuscript import Manuscript, Span
 from novelkit.writing.opening import desk, open_session
@@ -33,5 +34,6 @@ __all__ = [
     "load_record",
     "open_session",
     "replay",
+    "sampling_explorer",
     "save_record",
 ]

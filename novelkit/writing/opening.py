@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from novelkit.bundled import MODEL_NAME, model_folder
 from novelkit.copying import FILTER_FILE, NgramFilter, SuffixArray
+from novelkit.errors import InputError
 from novelkit.layouts import knows_headers
 from novelkit.model import open_model
 from novelkit.sampling import Guide, choose_decoder, make_decoder
@@ -57,7 +58,7 @@ def open_session(
         guide=guide,
         model=records.describe_model(folder),
         copies=NgramFilter.load(folder / FILTER_FILE) if has_filter else None,
-        training=SuffixArray.build(training.read_text(encoding="utf-8")) if training else None,
+        training=SuffixArray.build(_read_text(training)) if training else None,
         path=path,
         knows_headers=knows_headers(folder),
     )
@@ -66,6 +67,17 @@ def open_session(
         refuse_other_model(session, record)
         take_up(session, record)
     return session
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise InputError(f"没有找到 {path}：请检查训练文本的路径。") from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path} 不是 UTF-8 文本（{error.reason}）：请先用 novelkit inspect --text 转换。"
+        ) from error
 
 
 def desk(

@@ -17,7 +17,8 @@ from novelkit.writing.coloring import percent, shown
 from novelkit.writing.exports import WRITERS, export
 from novelkit.writing.manuscript import Manuscript, Span
 
-_WIDE = widgets.Layout(width="100%")
+# As wide as the column that holds it; a percentage would not count the margins.
+_WIDE = widgets.Layout(width="auto")
 _LABELS = {"description_width": "5.5em"}
 
 # Setting, label, least, most, step: a float has a step below 1.

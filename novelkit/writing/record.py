@@ -36,6 +36,18 @@ from novelkit.tokenizing.headers import Header
 FORMAT = "novelkit-writing"
 VERSION = 1
 
+_CANDIDATE = {"tokens": list, "texts": list, "probabilities": list}
+_CHANGE = {"start": int, "end": int, "text": str}
+# What a record and each kind of action must hold, as `layouts.holes_in` reads it.
+_RECORD = {"model": dict, "machine": {"precision": str}, "text": str, "actions": [{"kind": str}]}
+_ACTIONS: dict[str, dict[str, Any]] = {
+    "start": {"text": str},
+    "continue": {"settings": dict, "guide": dict, "count": int, "candidates": [_CANDIDATE]},
+    "accept": {"candidate": int},
+    "edit": _CHANGE,
+    "branch": _CHANGE,
+}
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -123,11 +135,38 @@ def load_record(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path} 的版本是 {record.get('version')}，这个程序只认识 {VERSION}：请升级 novelkit。"
         )
-    text = record.get("text")
-    digest = hashlib.sha256(str(text).encode("utf-8", "surrogatepass")).hexdigest()
-    if not isinstance(record.get("actions"), list) or digest != record.get("text_sha256"):
+    holes = list(_holes(record))
+    if holes:
+        raise InputError(f"{path} 缺少 {'、'.join(holes[:5])}，或类型不对：文件不完整，请换一份。")
+    digest = hashlib.sha256(record["text"].encode("utf-8", "surrogatepass")).hexdigest()
+    if digest != record.get("text_sha256"):
         raise InputError(f"{path} 与其中记录的 sha256 不符，文件被改过或损坏：请换一份。")
     return record
+
+
+def _holes(record: dict[str, Any]) -> Iterator[str]:
+    """What a record lacks; nobody may change it by hand and meet a traceback."""
+    found = list(layouts.holes_in(record, _RECORD))
+    yield from found
+    if found:
+        return
+    actions = record["actions"]
+    if not actions or actions[0]["kind"] != "start":
+        yield "actions[0]"
+    for number, action in enumerate(actions):
+        shape = _ACTIONS.get(action["kind"], {})
+        holes = list(layouts.holes_in(action, shape, f"actions[{number}]"))
+        yield from holes
+        if not holes and action["kind"] == "continue" and not _is_whole(action):
+            yield f"actions[{number}].candidates"
+
+
+def _is_whole(action: dict[str, Any]) -> bool:
+    """Whether there are as many candidates as were asked for, and as many texts as tokens."""
+    candidates = action["candidates"]
+    return len(candidates) == action["count"] and all(
+        len({len(item[name]) for name in _CANDIDATE}) == 1 for item in candidates
+    )
 
 
 def config_from_dict(settings: dict[str, Any]) -> SamplingConfig:

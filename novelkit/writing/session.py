@@ -198,6 +198,7 @@ class WritingSession:
         end = len(self.manuscript.text)
         if not 0 <= position < end:
             raise InputError(f"第 {position} 个字不在稿子里：稿子有 {end} 个字。")
+        self._counts["accepted"] += len(text)
         before = self.manuscript.before(position)
         self._change(before.written([Piece(text, -1, 1.0, 1)]))
         self._act("branch", start=position, end=end, text=text)

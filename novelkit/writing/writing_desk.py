@@ -69,10 +69,13 @@ class WritingDesk:
         self.widget = self._lay_out()
         self._show()
 
-    def _ipython_display_(self) -> None:
-        from IPython.display import display
-
-        display(self.widget)
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """The widgets, and for a page that cannot show them a line of text."""
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
+        return {
+            "text/plain": "写作台：运行这一格才看得见",
+            "application/vnd.jupyter.widget-view+json": view,
+        }
 
     # ---- buttons
 
@@ -327,7 +330,8 @@ class _Card:
             share = "未检查" if copied is None else f"{copied:.0%}"
             text = coloring.spans_to_html(candidate.spans)
             told = (
-                f"<small>平均对数概率 {candidate.mean_log_probability:.2f} · "
+                f'<small style="line-height:1.4;display:block">'
+                f"平均对数概率 {candidate.mean_log_probability:.2f} · "
                 f"重复 {candidate.repeated:.0%} · 照抄 {share} · {len(candidate.text)} 字</small>"
             )
         self.text.value = (
