@@ -265,13 +265,13 @@ def _continue(output: Output, data: Path, model: Path, target: Path, seed: int) 
     """Stream a continuation of the test chapter's beginning and say how much of it is copied."""
     from novelkit.copying import find_copies
     from novelkit.model import open_model
-    from novelkit.sampling import Guide, SamplingConfig, generate
+    from novelkit.sampling import Guide, generate, preset_config
     from novelkit.tokenizing import Header, load_tokenizer
 
     held_out = (data / "test.txt").read_text(encoding="utf-8")
     prompt = _opening(held_out)
     header = Header(held_out.split("\n")[0]) if layouts.knows_headers(model) else None
-    config = SamplingConfig(length=CONTINUATION_CHARACTERS, seed=seed)
+    config = preset_config("balanced", length=CONTINUATION_CHARACTERS, seed=seed)
     output.say(f"  开头（模型训练时没见过）：\n{prompt}\n  续写：\n", end="")
     text, tokenizer = "", load_tokenizer(model)
     for piece in generate(open_model(model).model, tokenizer, prompt, config, Guide(header)):

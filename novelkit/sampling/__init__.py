@@ -38,7 +38,7 @@ from novelkit.sampling.penalties import (
 )
 from novelkit.sampling.precision import ChosenDecoder, choose_decoder
 from novelkit.sampling.presets import DEFAULT_PRESET, PRESETS, Preset, preset_config
-from novelkit.sampling.tokens import TokenTexts
+from novelkit.sampling.tokens import TokenTexts, token_texts
 
 __all__ = [
     "DEFAULT_PRESET",
@@ -81,4 +81,5 @@ __all__ = [
     "penalise_repetition",
     "preset_config",
     "sentence_end",
+    "token_texts",
 ]

@@ -16,7 +16,7 @@ from novelkit.sampling.context_window import ContextWindow, Guide
 from novelkit.sampling.decoder import Decoder, DecoderCache, make_decoder
 from novelkit.sampling.pairs import advance, open_marks
 from novelkit.sampling.stopping import OVERRUN, cut_at
-from novelkit.sampling.tokens import TokenTexts
+from novelkit.sampling.tokens import TokenTexts, token_texts
 from novelkit.tokenizing.interface import Stream, Tokenizer
 
 
@@ -86,7 +86,7 @@ def generate_candidates(
     """
     decoder = make_decoder(model) if isinstance(model, LanguageModel) else model
     _refuse(decoder, tokenizer, prompt, count)
-    texts = TokenTexts(tokenizer)
+    texts = token_texts(tokenizer)
     window = ContextWindow(tokenizer, texts, decoder.n_ctx, guide or Guide())
     chooser = Chooser(tokenizer, texts, config, training)
     tokens = window.encode(prompt)

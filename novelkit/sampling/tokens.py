@@ -4,7 +4,13 @@ import functools
 from collections import defaultdict
 from collections.abc import Iterable
 
-from novelkit.tokenizing.interface import Tokenizer
+from novelkit.tokenizing.interface import FIRST_CHARACTER_ID, Tokenizer
+
+
+@functools.lru_cache(maxsize=4)
+def token_texts(tokenizer: Tokenizer) -> "TokenTexts":
+    """The texts of a tokenizer's tokens, found once for each of the last few tokenizers."""
+    return TokenTexts(tokenizer)
 
 
 class TokenTexts:
@@ -29,8 +35,15 @@ class TokenTexts:
             return "\n"
         if token in tokenizer.byte_ids:
             return ""
+        if tokenizer.kind != "foreign":
+            return self._names[token] if token >= FIRST_CHARACTER_ID else ""
         text = tokenizer.decode([token])
         return "" if "\N{REPLACEMENT CHARACTER}" in text else text
+
+    @functools.cached_property
+    def _names(self) -> list[str]:
+        """Of our tokenizers, where a token is called what it says: decoding each takes a second."""
+        return list(self._tokenizer.vocabulary)
 
     @functools.cached_property
     def all(self) -> list[str]:

@@ -60,6 +60,9 @@ class Tokenizer(Protocol):
     def __len__(self) -> int:
         """How many ids there are."""
 
+    def __hash__(self) -> int:
+        """By identity: what is known of a tokenizer can be kept."""
+
     def encode(self, text: str) -> np.ndarray:
         """Ids, int32 of shape (tokens,)."""
 

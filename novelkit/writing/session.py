@@ -18,9 +18,9 @@ from novelkit.sampling import (
     Guide,
     Piece,
     SamplingConfig,
-    TokenTexts,
     View,
     generate_candidates,
+    token_texts,
 )
 from novelkit.scores import repeated_share
 from novelkit.tokenizing.interface import Tokenizer
@@ -104,7 +104,7 @@ class WritingSession:
         self.manuscript = Manuscript.typed(text)
         self.candidates: list[Candidate] = []
         self.path, self._copies, self._training = path, copies, training
-        self._texts = TokenTexts(tokenizer)
+        self._texts = token_texts(tokenizer)
         self._before: list[Manuscript] = []  # what undo goes back to
         self._after: list[Manuscript] = []
         self._started_with = len(text)
