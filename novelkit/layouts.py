@@ -158,6 +158,10 @@ Model folder (written by `train`, read by `write`, `AutoModelForCausalLM`, `Auto
                            "weights_sha256", "tokenizer_sha256",
                            "scores": {"validation_loss", "validation_bits_per_character",
                                       "test_loss", "test_bits_per_character"}}
+
+Writing record (written by `write --record` and the writing desk, read by `write --replay`)
+    NAME.json             {"format": "novelkit-writing", "version": 1, ...}
+                          what was asked, what came, what was kept: see `novelkit.writing.record`
 """
 
 import json

@@ -1,10 +1,10 @@
 """A linear layer for writing: (N, C) to (N, D) for few rows N, in float32, bfloat16 or bytes.
 
 Which kernel is fastest depends on the number of rows, since one row reads every weight for a single
-multiplication; how they compare is measured by tests/benchmarks/sampling_linear.py. With a byte a
-weight, each row of the matrix has a scale of its own. Two kernels of PyTorch compute that: one
-takes inputs in bfloat16, the other makes bytes of them as well. Both belong to interfaces that
-PyTorch is moving to a package of its own, so each is asked whether it is there; one is enough.
+multiplication (tests/benchmarks/sampling_speed.py). With a byte a weight, each row of the matrix
+has a scale of its own. Two kernels of PyTorch compute that: one takes inputs in bfloat16, the other
+makes bytes of them as well. Both belong to interfaces that PyTorch is moving to a package of its
+own, so each is asked whether it is there; one is enough.
 """
 
 import contextlib
@@ -92,7 +92,8 @@ def all_bytes(weight: Tensor, bias: Tensor | None) -> Multiply:
         # That it will move is said above.
         warnings.simplefilter("ignore")
         layer.qconfig = torch.ao.quantization.per_channel_dynamic_qconfig  # type: ignore
-        return torch.ao.nn.quantized.dynamic.Linear.from_float(layer)
+        # Not the module itself, whose hooks would be asked for every token.
+        return torch.ao.nn.quantized.dynamic.Linear.from_float(layer).forward
 
 
 def _kernels_of_bytes() -> tuple[Any, Any]:
