@@ -28,7 +28,7 @@ def old_python(tmp_path_factory):
     install = [python, "-m", "pip", "install", "--quiet", *OLD]
     subprocess.run(install, check=True, timeout=240)
     ask = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
-    theirs = subprocess.run(ask, check=True, capture_output=True, text=True).stdout.strip()
+    theirs = subprocess.run(ask, check=True, capture_output=True, encoding="utf-8").stdout.strip()
     ours = [sysconfig.get_path("purelib"), str(TESTS.parent)]
     # Read after its own packages, so that those come first.
     (Path(theirs) / "rest.pth").write_text("\n".join(ours), encoding="utf-8")
