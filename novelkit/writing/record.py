@@ -2,7 +2,7 @@
 
     {"format": "novelkit-writing", "version": 1, "started",
      "model": {"name", "weights_sha256", "tokenizer_sha256"},
-     "machine": {"torch", "precision", "threads", "processor", "instructions"},
+     "machine": {"novelkit", "torch", "precision", "threads", "processor", "instructions"},
      "actions": [...], "text", "text_sha256"}
 
 Actions, each with "kind":
@@ -15,8 +15,8 @@ Actions, each with "kind":
     branch     {"start", "end", "text"}: the same, with an alternative of the model
     undo, redo {}
 
-The same seed, settings, precision, torch and machine give the same tokens; another of them need
-not, and then the first difference says where.
+The same seed, settings, precision, machine and versions of torch and of the kit give the same
+tokens; another of them need not, and then the first difference says where.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from novelkit import layouts
+from novelkit import __version__, layouts
 from novelkit.errors import InputError
 from novelkit.sampling import Guide, SamplingConfig
 from novelkit.tokenizing.headers import Header
@@ -70,6 +70,7 @@ def new_record(model: dict[str, Any], precision: str, text: str) -> dict[str, An
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "model": model,
         "machine": {
+            "novelkit": __version__,
             "torch": torch.__version__,
             "precision": precision,
             "threads": torch.get_num_threads(),
