@@ -154,6 +154,37 @@ def test_a_guide_that_is_too_long_is_told_at_once(desk):
     assert desk.session.guide == Guide(None, "天地。", "")
 
 
+def test_the_view_is_what_the_model_reads(desk, monkeypatch):
+    """Also after a slider moved, and with the characters that a sentence may take to end."""
+    press(desk, "edit")
+    desk.editor.value = "天地玄黄，宇宙洪荒。" * 12
+    press(desk, "edit")
+    decoder, read, asked = desk.session.decoder, desk.session.decoder.read, []
+
+    def listening(tokens, cache):
+        asked.append(tokens[0].tolist())
+        return read(tokens, cache)
+
+    monkeypatch.setattr(decoder, "read", listening)
+    for length, stop_at in ((20, "length"), (40, "length"), (10, "sentence")):
+        desk.controls.sliders["length"].value = length
+        desk.controls.stop_at.value = stop_at
+        asked.clear()
+        press(desk, "continue")
+        seen = TOKENIZER.decode(asked[0])
+        assert f"{seen}</div>" in desk.seen.value
+        assert f"看到 {len(asked[0])} 个" in desk.seen.value
+
+
+def test_a_path_with_spaces_is_told_as_it_is(desk, tmp_path, monkeypatch):
+    folder = tmp_path / "a b"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    desk.export.button.click()
+    assert str(folder / "稿子.txt") in desk.export.told.value
+    assert (folder / "稿子.txt").is_file()
+
+
 def test_a_stopped_continuation_stays(desk):
     stop = desk.session.propose
 

@@ -267,7 +267,7 @@ def test_a_proposal_that_never_began_is_not_recorded():
 
 def test_the_model_sees_the_guide_and_the_recent_text():
     session = scripted_session("天" * 100, guide=Guide(memory="雪后", note="天亮"))
-    view = session.view(4)
+    view = session.view(SamplingConfig(length=4))
     assert [part.name for part in view.parts] == ["memory", "note", "text"]
     assert view.tokens <= view.n_ctx - 4 == 28 and view.guide_tokens == 6
     assert view.unseen_characters == 100 - len(view.parts[2].text)

@@ -35,7 +35,7 @@ class Past:
     """What stands before the next token of one text."""
 
     tokens: list[int]
-    text: str  # also of a character that is spelled in full and not yet let go
+    text: str  # its end; also of a character that is spelled in full and not yet let go
     waiting: str = ""  # quotation marks and brackets that are open
     # Tokens that would complete a character which is spelled in bytes, and that character.
     spelled: Mapping[int, str] = field(default_factory=dict)
@@ -97,10 +97,13 @@ class Chooser:
     def allowed(self, logits: Tensor, past: Sequence[Past]) -> Tensor:
         """Logits (B, V) with what may not come at -inf, and what came before less probable."""
         logits = logits + self._never
-        return self._ruled(self._penalised(logits, past), past) if self._looks_back else logits
+        if not self._looks_back:
+            return logits
+        history = _history(past, self._config.penalty_window)
+        return self._ruled(self._penalised(logits, history), history, past)
 
-    def _penalised(self, logits: Tensor, past: Sequence[Past]) -> Tensor:
-        config, history = self._config, _history(past, self._config.penalty_window)
+    def _penalised(self, logits: Tensor, history: Tensor) -> Tensor:
+        config = self._config
         logits = penalise_repetition(logits, history, config.repetition_penalty)
         logits = penalise_presence(
             logits, history, config.presence_penalty, config.frequency_penalty
@@ -117,7 +120,7 @@ class Chooser:
             self._breakers,
         )
 
-    def _ruled(self, logits: Tensor, past: Sequence[Past]) -> Tensor:
+    def _ruled(self, logits: Tensor, history: Tensor, past: Sequence[Past]) -> Tensor:
         """Each rule in turn, except where it would leave a text nothing to go on with."""
         config, written = self._config, [item.text for item in past]
         spelled = [item.spelled for item in past]
@@ -130,9 +133,10 @@ class Chooser:
         if self._pairing:
             waiting = [item.waiting for item in past]
             logits = _where_possible(self._pairing(logits, waiting, spelled), logits)
-        history = _history(past, config.penalty_window)
-        ruled = forbid_repeated_ngrams(logits, history, config.no_repeat_ngram)
-        return _where_possible(ruled, logits)
+        if config.no_repeat_ngram:
+            ruled = forbid_repeated_ngrams(logits, history, config.no_repeat_ngram)
+            logits = _where_possible(ruled, logits)
+        return logits
 
     def probabilities(self, logits: Tensor, past: Sequence[Past]) -> tuple[Tensor, Tensor]:
         """Probabilities and tokens, both (B, k), of all that can be drawn."""

@@ -64,10 +64,8 @@ class ContextWindow:
     def __init__(self, tokenizer: Tokenizer, texts: TokenTexts, n_ctx: int, guide: Guide) -> None:
         """Raises `InputError` for a guide that takes more than half of the context."""
         self._tokenizer, self._texts, self.n_ctx = tokenizer, texts, n_ctx
-        header = encode_header(tokenizer, guide.header).tolist() if guide.header else []
-        self._header, self._memory, self._note = header, self._line(guide.memory), []
-        self._note = self._line(guide.note)
-        self._guide = guide
+        self._header = encode_header(tokenizer, guide.header).tolist() if guide.header else []
+        self._memory, self._note = self._line(guide.memory), self._line(guide.note)
         self._refuse_long_guides()
 
     @property

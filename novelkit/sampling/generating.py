@@ -15,9 +15,12 @@ from novelkit.sampling.config import SamplingConfig
 from novelkit.sampling.context_window import ContextWindow, Guide
 from novelkit.sampling.decoder import Decoder, DecoderCache, make_decoder
 from novelkit.sampling.pairs import advance, open_marks
-from novelkit.sampling.stopping import OVERRUN, cut_at
+from novelkit.sampling.stopping import cut_at, most_characters
 from novelkit.sampling.tokens import TokenTexts, token_texts
 from novelkit.tokenizing.interface import Stream, Tokenizer
+
+# Characters before the next token that a rule may look back at: `no_copy` takes 40 at most.
+_REACH = 64
 
 
 @dataclass(frozen=True)
@@ -138,13 +141,18 @@ class _Row:
     random: torch.Generator = field(init=False)
     _stream: Stream = field(init=False)
     _waiting: str = field(init=False)  # what was open before the first new character
-    _prompt: str = field(init=False)
+    # The end of the text, and what is open there, without a character that is held back.
+    _end: str = field(init=False)
+    _open: str = field(init=False)
+    _reach: int = field(init=False)
     _bytes: bytes = b""  # of a run of byte tokens
 
     def __post_init__(self) -> None:
         self.random = torch.Generator().manual_seed((self.config.seed + self.number) % 2**63)
         self._stream, self._waiting = self.tokenizer.stream(), self.past.waiting
-        self._prompt = self.past.text
+        # All that rules look back at; a manuscript may be a whole novel.
+        self._reach = max([_REACH, *map(len, self.config.banned_phrases)])
+        self._end, self._open = self.past.text[-self._reach :], self.past.waiting
         if self._has_bytes:
             self.past.spelled = _completing(b"", self.tokenizer.byte_ids)
 
@@ -166,20 +174,21 @@ class _Row:
         if cut is not None:
             text = text[: max(0, cut - len(self.written))]
         self.written += text
-        self._update_past(token)
+        self._update_past(token, text)
         self.over = self.ended or cut is not None or self._is_enough(0)
         return text
 
-    def _update_past(self, token: int) -> None:
+    def _update_past(self, token: int, text: str) -> None:
         """What rules look at: the text with a character that is spelled in full and held back."""
+        self._end = (self._end + text)[-self._reach :]
+        self._open = advance(self._open, text)
         tokenizer, past = self.tokenizer, self.past
         if self.config.rare_characters and token in tokenizer.byte_ids:
             self._bytes += bytes([token - tokenizer.byte_ids.start])
         else:
             self._bytes = b""
         held = self._bytes.decode("utf-8", errors="ignore") if self._stream.complete else ""
-        past.text = self._prompt + self.written + held
-        past.waiting = advance(self._waiting, self.written + held)
+        past.text, past.waiting = self._end + held, advance(self._open, held)
         past.spelled = _completing(self._bytes, tokenizer.byte_ids) if self._has_bytes else {}
 
     @property
@@ -188,7 +197,7 @@ class _Row:
 
     def _is_enough(self, more: int) -> bool:
         """Whether so many more characters are all; one spelled in bytes takes up to four tokens."""
-        most = self.config.length + OVERRUN[self.config.stop_at]
+        most = most_characters(self.config)
         return len(self.written) + more >= most or self.drawn >= 4 * most
 
 
@@ -201,8 +210,7 @@ class _Reader:
 
     def __init__(self, decoder: Decoder, window: ContextWindow, config: SamplingConfig) -> None:
         self._decoder, self._window = decoder, window
-        # Who waits for the end of a sentence writes on past the length.
-        self._new = config.length + OVERRUN[config.stop_at]
+        self._new = most_characters(config)
         # Caches, and which rows each of them holds.
         self._groups: list[tuple[DecoderCache, list[int]]] = []
 

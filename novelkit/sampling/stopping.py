@@ -7,12 +7,17 @@ from novelkit.sampling.pairs import sentence_end
 OVERRUN = {"length": 0, "chapter": 0, "sentence": 120, "paragraph": 400}
 
 
+def most_characters(config: SamplingConfig) -> int:
+    """How many characters a continuation has at most."""
+    return config.length + OVERRUN[config.stop_at]
+
+
 def cut_at(text: str, config: SamplingConfig, waiting: str = "") -> int | None:
     """How many characters of what was written belong to the continuation, if it is over.
 
     `waiting` are the quotation marks and brackets that were open before it.
     """
-    most = config.length + OVERRUN[config.stop_at]
+    most = most_characters(config)
     place = None
     if len(text) >= config.length:
         if config.stop_at == "sentence":

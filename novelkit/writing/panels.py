@@ -4,6 +4,7 @@ Valid on ipywidgets 7.7 and 8. Each panel is a plain object with a `widget`, and
 changes by a callback.
 """
 
+import html
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -223,7 +224,7 @@ class BranchPanel:
 
 
 def _plain(text: str) -> str:
-    return shown(text).replace("&", "&amp;").replace("<", "&lt;") if text else ""
+    return html.escape(shown(text)) if text else ""
 
 
 class ExportPanel:
@@ -252,6 +253,6 @@ class ExportPanel:
             else:
                 export(self._text(), path, self.title.value.strip(), self.author.value.strip())
         except (InputError, OSError) as error:
-            self.told.value = f'<span style="color:#b00">{_plain(str(error))}</span>'
+            self.told.value = f'<span style="color:#b00">{html.escape(str(error))}</span>'
             return
-        self.told.value = f"已存到 <code>{_plain(str(path.absolute()))}</code>"
+        self.told.value = f"已存到 <code>{html.escape(str(path.absolute()))}</code>"

@@ -22,6 +22,7 @@ from novelkit.sampling import (
     generate_candidates,
     token_texts,
 )
+from novelkit.sampling.stopping import most_characters
 from novelkit.scores import repeated_share
 from novelkit.tokenizing.interface import Tokenizer
 from novelkit.writing import record as records
@@ -245,10 +246,10 @@ class WritingSession:
 
     # ---- what the writer wants to know
 
-    def view(self, length: int) -> View:
-        """Exactly what the model sees before it writes `length` characters."""
+    def view(self, config: SamplingConfig) -> View:
+        """Exactly what the model sees before it writes with these settings."""
         window = ContextWindow(self.tokenizer, self._texts, self.decoder.n_ctx, self.guide)
-        return window.view(self.manuscript.text, length)
+        return window.view(self.manuscript.text, most_characters(config))
 
     def copied_share(self, text: str) -> float | None:
         """The share of `text` that stands in the training text, None without a filter."""

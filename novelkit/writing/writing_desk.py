@@ -66,6 +66,9 @@ class WritingDesk:
         }
         for name, button in self.buttons.items():
             button.on_click(lambda _button, name=name: self._press(name))
+        # How much is to be written decides how much of the manuscript is seen.
+        for control in (self.controls.sliders["length"], self.controls.stop_at):
+            control.observe(lambda _change: self._show_view(), "value")
         self.widget = self._lay_out()
         self._show()
 
@@ -247,7 +250,7 @@ class WritingDesk:
 
     def _show_view(self) -> None:
         try:
-            view = self.session.view(self.controls.sliders["length"].value)
+            view = self.session.view(self.controls.config())
         except InputError as error:
             self.guide.show(0, 0, html.escape(str(error)))
             return
