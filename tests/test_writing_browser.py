@@ -62,6 +62,13 @@ def wait_until(page, condition, seconds=60):
     raise AssertionError("it did not come")
 
 
+def set_length(page, characters):
+    page.locator(".widget-readout").nth(7).click()
+    page.keyboard.press("Control+A")
+    page.keyboard.type(str(characters))
+    page.keyboard.press("Enter")
+
+
 def written(page):
     return sum(len(text) for text in cards(page))
 
@@ -82,6 +89,8 @@ def test_write_choose_undo_edit_export_and_come_back(lab):
     page.keyboard.press("ArrowRight")
     wait_until(page, lambda: readout.inner_text() == "0.80", 10)
 
+    # Long enough that a page of a busy machine is painted several times meanwhile.
+    set_length(page, 400)
     button(page, "续写").click()
     sizes = []
     wait_until(page, lambda: sizes.append(written(page)) or is_enabled(page, "续写") and sizes[-1])
@@ -130,11 +139,7 @@ def test_write_choose_undo_edit_export_and_come_back(lab):
 
 def test_stop_branch_and_what_stays_in_sight(lab):
     page, folder = lab
-    length = page.locator(".widget-readout").nth(7)
-    length.click()
-    page.keyboard.press("Control+A")
-    page.keyboard.type("1000")
-    page.keyboard.press("Enter")
+    set_length(page, 1000)
     button(page, "续写").click()
     wait_until(page, lambda: written(page) > 30)
     button(page, "停").click()
