@@ -331,6 +331,8 @@ def test_an_interrupted_text_is_kept(model, tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=ROOT,
+        # A job in the background of a shell ignores the signal, and so would this one.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         # Warnings of libraries would stand before the text.
         env={
             **os.environ,
