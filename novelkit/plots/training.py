@@ -40,7 +40,7 @@ def plot_loss(history: Sequence[dict[str, Any]], data: dict[str, Any], title: st
     axes.set_ylabel(label("损失（nats／字）", "loss (nats per character)"))
     axes.set_xlim(0, max(steps[-1], 1))
     axes.set_ylim(0, 1.05 * max(1.0, axes.dataLim.ymax, *data["anchors"].values()))
-    _draw_anchors(axes, data["anchors"])
+    draw_anchors(axes, data["anchors"])
     axes.set_title(label(title, ""), parse_math=False)
     # Marks of resumes may run behind it.
     axes.legend(loc="lower left", framealpha=0.85, edgecolor="none")
@@ -81,8 +81,11 @@ def _plot_validation(axes: Axes, evaluated: Sequence[dict[str, Any]], ratio: flo
     axes.plot(steps[best], losses[best], "*", color="tab:orange", markersize=12)
 
 
-def _draw_anchors(axes: Axes, anchors: Mapping[str, float]) -> None:
-    """A dashed line an anchor, its name right of the axes and of the scale in bits."""
+def draw_anchors(axes: Axes, anchors: Mapping[str, float], at: float = 1.08) -> None:
+    """A dashed line an anchor, its name right of the axes, `at` in their widths.
+
+    By default right of a scale in bits.
+    """
     if not anchors:
         return
     names = sorted(anchors, key=anchors.__getitem__)
@@ -90,7 +93,7 @@ def _draw_anchors(axes: Axes, anchors: Mapping[str, float]) -> None:
     for name, place in zip(names, places, strict=True):
         axes.axhline(anchors[name], color="0.6", linewidth=0.8, linestyle="--", zorder=1)
         axes.text(
-            1.08,
+            at,
             place,
             f"{label(*ANCHOR_NAMES[name])} {anchors[name]:.2f}",
             transform=axes.transAxes,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from novelkit.environment import Compute
@@ -48,6 +48,8 @@ class Learner:
     compute: Compute
     processes: Processes = field(default_factory=Processes)
     parts: int = 0  # micro-batches of a step in this process
+    # Ids and targets (B, T) to each target's loss and the sum that is minimised.
+    objective: nn.Module | None = None
     optimizers: dict[str, Optimizer] = field(init=False)
     scaler: torch.amp.GradScaler = field(init=False)
     average: WeightAverage | None = field(init=False, default=None)
@@ -63,8 +65,9 @@ class Learner:
         )
         if self.config.ema_decay:
             self.average = WeightAverage(self.model, self.config.ema_decay)
-        objective = Objective(self.model, self.config.label_smoothing)
-        self._eager = self._objective = self.processes.wrap(objective)
+        if self.objective is None:
+            self.objective = Objective(self.model, self.config.label_smoothing)
+        self._eager = self._objective = self.processes.wrap(self.objective)
         matrices = list(hidden_matrices(self.model).values())
         self._watched = matrices[:: max(1, -(-len(matrices) // WATCHED_MATRICES))]
 

@@ -1,0 +1,146 @@
+"""The fault-injection harness of the loss doctor: real runs, each with a known fault or none.
+
+    python tests/benchmarks/faults.py make TEXTS --out RUNS --part develop
+    python tests/benchmarks/faults.py make TEXTS --out RUNS --part report --shard 0/2
+    python tests/benchmarks/faults.py damage TEXTS --out RUNS --part develop
+    python tests/benchmarks/faults.py probe TEXTS --out RUNS --part report
+    python tests/benchmarks/faults.py report TEXTS --out RUNS --part report --picture MATRIX.png
+    python tests/benchmarks/faults.py sample TEXTS --out RUNS --part report --to assets/runs/faults
+
+TEXTS is a folder of novels, NAME.txt each (see `faults_texts.CORPORA`). A run takes some seconds of
+one core; what is in RUNS is not made again, so that an interrupted command goes on, and several
+machines may share the work by `--shard`. `--seeds 1000` makes other runs of the same kinds.
+"""
+
+import argparse
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+# Each worker has one core.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from faults_report import print_counts, read_cases, report
+from faults_runs import (
+    HEALTHY,
+    PROBES_FILE,
+    TRUTH_FILE,
+    Plan,
+    all_plans,
+    damage,
+    is_faulty,
+    make_run,
+    probe_run,
+)
+from faults_sample import write_sample
+from faults_texts import CORPORA
+
+
+def make(options: argparse.Namespace, plans: list[Plan]) -> None:
+    waiting = [plan for plan in plans if not (options.out / plan.name / TRUTH_FILE).exists()]
+    _in_turn(options, waiting, make_run)
+
+
+def _in_turn(
+    options: argparse.Namespace, plans: list[Plan], work: Callable[[Plan, Path, Path], None]
+) -> None:
+    print(f"{len(plans)} to do", flush=True)
+    began = time.monotonic()
+    failed: dict[str, BaseException] = {}
+    with ProcessPoolExecutor(options.workers) as pool:
+        given = {pool.submit(work, plan, options.texts, options.out): plan for plan in plans}
+        for number, done in enumerate(as_completed(given), start=1):
+            if error := done.exception():
+                failed[given[done].name] = error
+            if number % 20 == 0:
+                each = (time.monotonic() - began) / number
+                left = each * (len(plans) - number) / 60
+                print(f"{number} done, one in {each:.1f} s, {left:.0f} min left", flush=True)
+    # At the end: one run that fails must not hide what the others are doing.
+    for name, error in failed.items():
+        print(f"{name}: {type(error).__name__}: {error}")
+    if failed:
+        raise SystemExit(f"{len(failed)} of {len(plans)} failed")
+
+
+def probe_runs(options: argparse.Namespace, plans: list[Plan]) -> None:
+    made = [plan for plan in plans if (options.out / plan.name / TRUTH_FILE).exists()]
+    waiting = [plan for plan in made if not (options.out / plan.name / PROBES_FILE).exists()]
+    _in_turn(options, waiting, probe_run)
+
+
+def show_damage(options: argparse.Namespace, plans: list[Plan]) -> None:
+    print("| cause | severity | faulty | held_out | misread | other |")
+    print("|---|---:|---:|---|---|---|")
+    kinds = dict.fromkeys((plan.cause, plan.severity) for plan in plans if plan.cause != HEALTHY)
+    for cause, severity in kinds:
+        chosen = [p for p in plans if (p.cause, p.severity) == (cause, severity)]
+        chosen = [p for p in chosen if (options.out / p.name / TRUTH_FILE).exists()]
+        if not chosen:
+            continue
+        found = [damage(plan, options.out) for plan in chosen]
+        faulty = Counter(is_faulty(plan, options.out) for plan in chosen)
+        cells = [
+            f"{min(values):.2f} to {max(values):.2f}"
+            for name in ("held_out", "misread")
+            if (values := [item[name] for item in found])
+        ]
+        rest = {
+            name: f"{min(v):.2f} to {max(v):.2f}"
+            for name in ("sampler", "setback", "jump", "swing")
+            if (v := [item[name] for item in found if name in item])
+        }
+        others = ", ".join(f"{name} {value}" for name, value in rest.items())
+        counts = f"{faulty[True]}/{len(chosen)}"
+        print("| " + " | ".join([cause, str(severity), counts, *cells, others]) + " |")
+
+
+def show_report(options: argparse.Namespace, plans: list[Plan]) -> None:
+    teachers, _, _ = read_cases(options.out, all_plans("develop", list(CORPORA["develop"])))
+    cases, made, discarded = read_cases(options.out, plans)
+    print_counts(made, discarded)
+    report(cases, teachers, options.picture)
+
+
+def sample(options: argparse.Namespace, plans: list[Plan]) -> None:
+    cases, _, _ = read_cases(options.out, plans)
+    write_sample(cases, options.out, options.to, options.each, 2 * options.each)
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace, list[Plan]], None]] = {
+    "make": make,
+    "damage": show_damage,
+    "probe": probe_runs,
+    "report": show_report,
+    "sample": sample,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("command", choices=list(COMMANDS))
+    parser.add_argument("texts", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--part", choices=list(CORPORA), default="develop")
+    parser.add_argument("--corpora", nargs="*", help="some of the part's corpora")
+    parser.add_argument("--seeds", type=int, default=0, help="added to every seed")
+    parser.add_argument("--shard", default="0/1", help="this share of the runs, as 0/2")
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--picture", type=Path, help="the confusion matrix as a PNG")
+    parser.add_argument("--to", type=Path, help="the folder of a sample")
+    parser.add_argument("--each", type=int, default=3, help="runs of a cause in a sample")
+    parser.add_argument("--only", nargs="*", help="some causes")
+    options = parser.parse_args()
+    plans = all_plans(options.part, options.corpora or list(CORPORA[options.part]), options.seeds)
+    if options.only:
+        plans = [plan for plan in plans if plan.cause in options.only]
+    number, of = map(int, options.shard.split("/"))
+    plans = plans[number::of]
+    COMMANDS[options.command](options, plans)
+
+
+if __name__ == "__main__":
+    main()

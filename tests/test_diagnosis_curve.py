@@ -1,0 +1,191 @@
+"""Stage 07: the statistics that curves are read with, and what a history shows."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from novelkit.diagnosis.curve import (
+    Curve,
+    autocorrelation,
+    falling,
+    rank_correlation,
+    spread,
+    theil_sen,
+)
+from novelkit.diagnosis.signs import MINIMUM_STEPS, read_signs
+
+values = st.lists(st.floats(-100, 100), min_size=2, max_size=60)
+ANCHORS = {"uniform": 7.8, "unigram": 6.2, "bigram": 5.3, "trigram": 5.0, "xz": 5.6}
+DATA = {"anchors": ANCHORS, "tokens_per_character": {"train": 1.0, "validation": 1.0}}
+
+
+@given(st.floats(-5, 5), st.floats(-5, 5), st.integers(3, 300))
+def test_the_slope_of_a_straight_line(slope, start, count):
+    x = np.arange(count, dtype=float)
+    assert theil_sen(x, start + slope * x) == pytest.approx(slope, abs=1e-6)
+
+
+@given(st.floats(-2, 2), st.integers(0, 2**31))
+def test_a_quarter_of_wild_points_does_not_turn_the_slope(slope, seed):
+    random = np.random.default_rng(seed)
+    x = np.arange(80.0)
+    y = slope * x + random.normal(0, 0.01, 80)
+    y[random.choice(80, 16, replace=False)] += random.normal(0, 1e4, 16)
+    assert theil_sen(x, y) == pytest.approx(slope, abs=0.05)
+
+
+@given(values)
+def test_the_falling_line_falls_and_keeps_the_sum(numbers):
+    line = falling(np.array(numbers))
+    assert len(line) == len(numbers)
+    assert (np.diff(line) <= 1e-9).all()
+    assert line.sum() == pytest.approx(sum(numbers), abs=1e-6)
+
+
+@given(values)
+def test_no_other_falling_line_is_closer(numbers):
+    """Against shrinking towards the mean, a shift, and the running minimum."""
+    wanted = np.array(numbers)
+    line = falling(wanted)
+    distance = np.square(line - wanted).sum()
+    others = (line * 0.9 + wanted.mean() * 0.1, line + 0.1, np.minimum.accumulate(wanted))
+    assert all(np.square(other - wanted).sum() >= distance - 1e-6 for other in others)
+
+
+@given(values, st.floats(0.1, 50), st.floats(-50, 50))
+def test_the_spread_scales_and_ignores_shifts(numbers, factor, shift):
+    found = np.array(numbers)
+    assert spread(found * factor + shift) == pytest.approx(
+        factor * spread(found), rel=1e-6, abs=1e-6
+    )
+
+
+def test_the_spread_of_normal_noise_is_its_deviation():
+    noise = np.random.default_rng(0).normal(0, 0.7, 20_000)
+    assert spread(noise) == pytest.approx(0.7, rel=0.03)
+
+
+@given(st.lists(st.integers(-50, 50), min_size=4, max_size=40, unique=True))
+def test_ranks_do_not_care_for_monotone_changes(numbers):
+    found = np.array(numbers) / 5
+    assert rank_correlation(found, np.exp(found / 5)) == pytest.approx(1.0)
+    assert rank_correlation(found, -(found**3)) == pytest.approx(-1.0)
+
+
+def test_neighbours_that_follow_each_other_correlate():
+    random = np.random.default_rng(1)
+    noise = random.normal(size=400)
+    walk = np.convolve(noise, np.ones(8) / 8, mode="same")
+    assert autocorrelation(noise, 1) < 0.15
+    assert autocorrelation(walk, 1) > 0.7
+    assert autocorrelation(walk, 0) == 0 and autocorrelation(walk[:5], 1) == 0
+
+
+def history(loss, **columns):
+    """Records of these losses, with more columns, one value or one a step."""
+    records = []
+    for at, value in enumerate(loss):
+        record = {"step": at + 1, "loss": None if np.isnan(value) else float(value)}
+        for name, column in columns.items():
+            record[name] = column if np.isscalar(column) else column[at]
+        records.append(record)
+    return records
+
+
+def falling_loss(steps=400, end=4.6, noise=0.12, seed=0):
+    random = np.random.default_rng(seed)
+    return end + 3.4 * np.exp(-np.arange(steps) / (0.12 * steps)) + random.normal(0, noise, steps)
+
+
+def signs_of(loss, **columns):
+    return read_signs(Curve.of(history(loss, **columns), DATA))
+
+
+def test_losses_are_in_nats_per_character():
+    data = {**DATA, "tokens_per_character": {"train": 0.5, "validation": 2.0}}
+    records = [{"step": 1, "loss": 4.0, "validation_loss": 3.0, "loss_spread": 0.2}]
+    curve = Curve.of(records, data)
+    assert curve.loss[0] == 2.0 and curve.validation[0] == 6.0 and curve.loss_spread[0] == 0.1
+
+
+def test_the_swing_is_the_noise_of_the_steps():
+    for noise in (0.05, 0.2, 0.6):
+        assert signs_of(falling_loss(noise=noise))["swing"] == pytest.approx(noise, rel=0.2)
+
+
+def test_how_far_between_the_anchors():
+    assert signs_of(falling_loss(end=5.3))["learned"] == pytest.approx(1.0, abs=0.1)
+    assert signs_of(falling_loss(end=6.2))["learned"] == pytest.approx(0.0, abs=0.1)
+    assert "learned" not in read_signs(Curve.of(history(falling_loss()), {}))
+
+
+def test_a_resume_that_jumps_and_needs_time():
+    loss = np.concatenate([falling_loss(200), falling_loss(200, seed=1)])
+    found = signs_of(loss, session=[1] * 200 + [2] * 200)
+    assert found["jump_of_swing"] > 7 and found["back"] > 0.1
+    calm = signs_of(falling_loss(400), session=[1] * 200 + [2] * 200)
+    assert calm["jump_of_swing"] < 3 and calm["back"] < 0.03
+    # A log that knows no sessions shows the same as a break.
+    assert signs_of(loss)["break_of_swing"] > 7 > 4 > signs_of(falling_loss(400))["break_of_swing"]
+
+
+def test_batches_that_come_again_echo():
+    random = np.random.default_rng(2)
+    batches = random.normal(0, 0.12, 100)
+    trend = falling_loss(400, noise=0.0)
+    again = trend + np.tile(batches, 4)
+    sessions = np.repeat([1, 2, 3, 4], 100).tolist()
+    assert signs_of(again, session=sessions)["echo"] > 4.5
+    assert signs_of(falling_loss(400), session=sessions)["echo"] < 2.8
+
+
+def test_steps_without_a_number_are_counted_and_do_not_spoil_the_rest():
+    loss = falling_loss(400)
+    holes = loss.copy()
+    holes[100:140], holes[200:220] = np.nan, 0.0
+    found = signs_of(holes)
+    assert found["missing"] == pytest.approx(60 / 400)
+    assert found["last"] == pytest.approx(signs_of(loss)["last"], abs=0.05)
+
+
+@given(st.integers(0, 30), st.integers(0, 2**31))
+def test_any_short_history_can_be_read(steps, seed):
+    random = np.random.default_rng(seed)
+    loss = random.choice([np.nan, 0.0, 3.0, 1e9, 5.5], steps)
+    found = signs_of(loss, session=1, epoch=0, gradient_norm=1.0, update_ratio=0.0, tokens=10)
+    if np.isfinite(loss).sum() < MINIMUM_STEPS:
+        assert "swing" not in found
+
+
+@pytest.mark.parametrize("growth", [0.0, 2.0, -3.0])
+def test_updates_that_the_learning_rate_does_not_explain(growth):
+    rate = np.full(400, 1e-3)
+    rate[:40] = np.linspace(1e-4, 1e-3, 40)
+    updates = 2 * rate * np.exp(growth * np.linspace(0, 1, 400))
+    found = signs_of(falling_loss(), learning_rate=rate, update_ratio=updates)
+    assert found["update_trend"] == pytest.approx(growth, abs=0.1)
+    assert found["update_per_rate"] == pytest.approx(2 * np.exp(growth / 2), rel=0.2)
+
+
+def test_noise_beside_what_the_batch_predicts():
+    """Sixteen sequences of spread 0.48 average to 0.12; one of them swings by all of it."""
+    whole = signs_of(falling_loss(noise=0.12), loss_spread=0.48, tokens=16 * 32)
+    assert whole["noise_of_spread"] == pytest.approx(0.25, rel=0.2)
+    one = signs_of(falling_loss(noise=0.48), loss_spread=0.48, tokens=16 * 32)
+    assert one["noise_of_spread"] == pytest.approx(1.0, rel=0.2)
+    assert one["noise_of_token"] == pytest.approx(0.48 * np.sqrt(512), rel=0.2)
+
+
+def test_levels_show_no_more_than_they_may():
+    columns = {"gradient_norm": 1.0, "update_ratio": 0.01, "learning_rate": 1e-3, "tokens": 512}
+    records = history(falling_loss(), **columns)
+    for record in records[::40]:
+        record["validation_loss"] = record["loss"] + 0.3
+    curve = Curve.of(records, DATA)
+    loss, validation, gradients = (
+        read_signs(curve, level) for level in ("loss", "validation", "gradients")
+    )
+    assert set(loss) < set(validation) < set(gradients)
+    assert "gap" in validation and "gap" not in loss
+    assert "update" in gradients and "update" not in validation
