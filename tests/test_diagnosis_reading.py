@@ -8,10 +8,11 @@ import shutil
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from novelkit import layouts
+from novelkit.diagnosis.curve import Curve
 from novelkit.diagnosis.merging import to_records
 from novelkit.diagnosis.reading import read_log
 from novelkit.errors import InputError
@@ -356,6 +357,7 @@ def expected(row):
     return record
 
 
+@settings(deadline=None)
 @given(tables())
 def test_any_table_comes_back(tmp_path_factory, table):
     text, records = table
@@ -560,6 +562,7 @@ def sessions(draw):
     return rows, list(left.values())
 
 
+@settings(deadline=None)
 @given(sessions())
 def test_restarts_leave_what_the_last_of_them_trained(case):
     rows, left = case
@@ -577,10 +580,9 @@ rows = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(rows)
 def test_any_rows_give_records_that_a_curve_takes(rows):
-    from novelkit.diagnosis.curve import Curve
-
     found = to_records(rows)
     steps = [record["step"] for record in found]
     assert steps == sorted(set(steps)) and all(isinstance(step, int) for step in steps)

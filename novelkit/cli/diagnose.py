@@ -1,6 +1,7 @@
 """`novelkit diagnose RUN`: what the loss curve says, what the probes find, what neither can say."""
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +46,16 @@ def print_diagnosis(
     plot: Path | None = None,
 ) -> dict[str, Any]:
     """Say what a run's curve tells, and its probes where `data` is given; returns it for JSON."""
-    from novelkit.diagnosis import RunSetup, diagnose_history, probe, read_log
+    from novelkit.diagnosis import RunSetup, diagnose_history, preflight, probe, read_log
 
     history, header = read_log(run)
-    probed = None
+    probed, checks = None, []
     if data:
-        output.say("探针：把训练拆开，逐件试一试……")
-        probed = probe(RunSetup(run, data))
+        setup = RunSetup(run, data)
+        checks = preflight(setup)
+        _say_checks(output, checks, language)
+        output.say("探针：把训练拆开，逐件试一试……" if language == "zh" else "Probes ...")
+        probed = probe(setup)
     diagnosis = diagnose_history(history, header, probed, language)
     sure, evidence, cures, following, remark, unchecked = WORDS[language]
     for finding in diagnosis.findings:
@@ -67,7 +71,13 @@ def print_diagnosis(
         output.say(f"  ○ {unchecked}：{line}")
     if plot:
         save_diagnosis(history, header, diagnosis, plot, run.name)
-    return diagnosis.as_dict()
+    return {**diagnosis.as_dict(), "preflight": [asdict(check) for check in checks]}
+
+
+def _say_checks(output: Output, checks: list, language: str) -> None:
+    for check in checks:
+        mark = "✓" if check.passed else "✗"
+        output.say(f"  {mark} {check.text[language == 'en']}")
 
 
 def save_diagnosis(

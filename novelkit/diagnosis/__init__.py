@@ -6,15 +6,18 @@ In the order to read:
     signs.py     what a history shows, as numbers with names
     setup.py     a training taken apart, so that its pieces can be tried
     run_setup.py the same of a RUN folder and its DATA
-    probes.py    experiments on the pieces, each a second or two
+    preflight.py what can be known before the first step
+    probes.py    experiments on the pieces, each a second or two: probe_pieces.py, which look at
+                 one, probe_trainings.py, which train a little, and probe_batches.py
     rules.py     which signs speak for which cause
     wording.py   what a sign says in a sentence
-    reading.py   histories of other trainers: transformers, CSV, TensorBoard
+    reading.py   histories of other trainers: transformers, CSV, TensorBoard (with merging.py)
     doctor.py    from signs to a diagnosis
 """
 
 from novelkit.diagnosis.causes import CAUSES, HEALTHY
 from novelkit.diagnosis.doctor import UNKNOWN, Diagnosis, Finding, diagnose, diagnose_history
+from novelkit.diagnosis.preflight import Check, preflight
 from novelkit.diagnosis.probes import Probed, probe
 from novelkit.diagnosis.reading import read_log
 from novelkit.diagnosis.run_setup import RunSetup
@@ -22,6 +25,7 @@ from novelkit.diagnosis.setup import TrainingSetup
 
 __all__ = [
     "CAUSES",
+    "Check",
     "HEALTHY",
     "UNKNOWN",
     "Diagnosis",
@@ -31,6 +35,7 @@ __all__ = [
     "TrainingSetup",
     "diagnose",
     "diagnose_history",
+    "preflight",
     "probe",
     "read_log",
 ]

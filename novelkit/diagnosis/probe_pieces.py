@@ -280,12 +280,12 @@ def texts(setup: TrainingSetup) -> Signs:
     report = find_copies(validation[:CHARACTERS], train)
     return {
         "probe_leaked": report.share,
-        "probe_strange": sum(map(_is_strange, sample)) / max(1, len(sample)),
+        "probe_strange": sum(map(is_strange, sample)) / max(1, len(sample)),
         "probe_unknown": setup.tokenizer.count_fallback(sample) / max(1, len(sample)),
     }
 
 
-def _is_strange(character: str) -> bool:
+def is_strange(character: str) -> bool:
     """No Chinese character, no usual mark, letter, digit or blank of a Chinese text."""
     point = ord(character)
     usual = (

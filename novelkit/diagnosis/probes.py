@@ -44,7 +44,7 @@ def probe(setup: TrainingSetup, only: list[str] | None = None, seconds: float = 
             continue
         left = seconds - (time.perf_counter() - began_all)
         if (needed := step * COSTS.get(name, 2) * (share if name in LIGHT else 1)) > left:
-            found.failed[name] = f"{needed:.0f} s > {max(0, left):.0f} s"
+            found.failed[name] = f"about {needed:.0f} s, {max(0, left):.0f} s left"
             continue
         began = time.perf_counter()
         try:
@@ -70,6 +70,8 @@ def _time_a_step(setup: TrainingSetup) -> tuple[float, float]:
 
 # Steps that the longer probes take; the others take one or two.
 COSTS = {
+    "texts": 0,
+    "batches": 0,
     "rates": 4,
     "one_batch": 2 * trainings.STEPS,
     "learning_rates": 3 * trainings.STEPS,
@@ -81,19 +83,20 @@ COSTS = {
     "sampler": 10,
 }
 LIGHT = ("first_loss", "label_offset", "moved_weights", "rates", "numbers", "resumes")
+# The quick ones first: where time is short, most of the questions are still asked.
 PROBES: dict[str, Callable[[TrainingSetup], Signs]] = {
     "first_loss": pieces.first_loss,
     "label_offset": pieces.label_offset,
     "moved_weights": pieces.moved_weights,
     "rates": pieces.rates,
+    "texts": pieces.texts,
+    "batches": pieces.batches,
+    "resumes": pieces.resumes,
+    "numbers": pieces.numbers,
+    "sampler": pieces.sampler,
+    "gradient_noise": trainings.gradient_noise,
+    "logged_loss": pieces.logged_loss,
     "one_batch": trainings.one_batch,
     "learning_rates": trainings.learning_rates,
     "from_here": trainings.from_here,
-    "gradient_noise": trainings.gradient_noise,
-    "logged_loss": pieces.logged_loss,
-    "numbers": pieces.numbers,
-    "batches": pieces.batches,
-    "resumes": pieces.resumes,
-    "sampler": pieces.sampler,
-    "texts": pieces.texts,
 }

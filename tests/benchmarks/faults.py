@@ -9,7 +9,8 @@
 
 TEXTS is a folder of novels, NAME.txt each (see `faults_texts.CORPORA`). A run takes some seconds of
 one core; what is in RUNS is not made again, so that an interrupted command goes on, and several
-machines may share the work by `--shard`. `--seeds 1000` makes other runs of the same kinds.
+machines may share the work by `--shard`. `--seeds 1000` makes other runs of the same kinds,
+`--corpora e=彷徨,野草` runs of other texts.
 """
 
 import argparse
@@ -119,13 +120,25 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, list[Plan]], None]] = {
 }
 
 
+def _corpora(options: argparse.Namespace) -> list[str]:
+    """The corpora that were asked for; new ones are made known."""
+    known = CORPORA[options.part]
+    for name in options.corpora or []:
+        title, _, books = name.partition("=")
+        if books:
+            known[title] = tuple(books.split(","))
+    return [name.partition("=")[0] for name in options.corpora or known]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("command", choices=list(COMMANDS))
     parser.add_argument("texts", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--part", choices=list(CORPORA), default="develop")
-    parser.add_argument("--corpora", nargs="*", help="some of the part's corpora")
+    parser.add_argument(
+        "--corpora", nargs="*", help="some of the part's corpora, or NAME=BOOK,BOOK"
+    )
     parser.add_argument("--seeds", type=int, default=0, help="added to every seed")
     parser.add_argument("--shard", default="0/1", help="this share of the runs, as 0/2")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
@@ -134,7 +147,7 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=3, help="runs of a cause in a sample")
     parser.add_argument("--only", nargs="*", help="some causes")
     options = parser.parse_args()
-    plans = all_plans(options.part, options.corpora or list(CORPORA[options.part]), options.seeds)
+    plans = all_plans(options.part, _corpora(options), options.seeds)
     if options.only:
         plans = [plan for plan in plans if plan.cause in options.only]
     number, of = map(int, options.shard.split("/"))

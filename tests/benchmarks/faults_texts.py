@@ -9,7 +9,7 @@ from novelkit.tokenizing import CharTokenizer
 
 # By default these books, one file NAME.txt each in the folder that is named; the two parts share
 # none. Every corpus has books of several kinds, so that their order matters.
-CORPORA = {
+CORPORA: dict[str, dict[str, tuple[str, ...]]] = {
     "develop": {
         "a": ("呐喊", "红楼梦", "三国演义"),
         "b": ("初刻拍案惊奇", "西游记", "官场现形记"),
@@ -19,6 +19,8 @@ CORPORA = {
         "d": ("封神演义", "儒林外史", "狄公案", "缀网劳蛛"),
     },
 }
+# Titles, prefaces and tables of contents are left out.
+BEGINNING = 2000
 SPLIT_CHARACTERS = {"train": 90_000, "validation": 9_000, "test": 12_000}
 
 # Rarer characters are spelled in bytes: a smaller table is learned in fewer steps.
@@ -33,9 +35,12 @@ def read_corpus(folder: Path, books: Sequence[str]) -> dict[str, str]:
     """The splits of a corpus: from each book as much, one split behind the other."""
     texts: dict[str, list[str]] = {name: [] for name in SPLIT_CHARACTERS}
     for book in books:
-        text, start = (folder / f"{book}.txt").read_text(encoding="utf-8"), 2000
+        text = (folder / f"{book}.txt").read_text(encoding="utf-8")[BEGINNING:]
+        # Of a book that is too short every split gets its share.
+        part = min(1.0, len(text) * len(books) / sum(SPLIT_CHARACTERS.values()))
+        start = 0
         for name, characters in SPLIT_CHARACTERS.items():
-            length = characters // len(books)
+            length = int(part * (characters // len(books)))
             texts[name].append(text[start : start + length])
             start += length
     return {name: "\n".join(parts) for name, parts in texts.items()}
