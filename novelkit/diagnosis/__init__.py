@@ -13,6 +13,7 @@ In the order to read:
     wording.py   what a sign says in a sentence
     reading.py   histories of other trainers: transformers, CSV, TensorBoard (with merging.py)
     doctor.py    from signs to a diagnosis
+    game.py      blind curves to guess at, for the lesson
 """
 
 from novelkit.diagnosis.causes import CAUSES, HEALTHY

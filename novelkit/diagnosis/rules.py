@@ -46,12 +46,14 @@ def _ramp(value: float, nothing: float, all_: float) -> float:
 
 
 # What a cause starts with: without any clue, a run is healthy.
-START = -3.0
+START = -2.5
 
 # Whoever falls below the anchors at once has not learned to write: what can be learned in no time
 # is not what was asked. A model that began trained is not meant: its first loss lies low already.
 EARLY = Clue("early_below", 110.0, 60.0, 1.0, given=Clue("start_above_uniform", -1.2, -0.8, 1.0))
 
+# The noise of a whole batch of short sequences, whose tokens alone make it.
+WHOLE = Clue("noise_of_spread", 0.75, 0.6, 1.0, given=Clue("sequence", 160.0, 110.0, 1.0))
 # Above the line of single characters: nothing of the context was used.
 STUCK = Clue("learned", 0.1, -0.2, 1.0)
 # Gradients of about one length.
@@ -61,6 +63,8 @@ RULES: dict[str, tuple[Clue, ...]] = {
     HEALTHY: (
         Clue("learned", 0.0, 0.3, 1.0),
         Clue("validation_learned", -0.6, 0.0, 0.5),
+        # Whatever it is, a run that has ended so high is not well.
+        Clue("learned", 0.12, -0.05, -2.5, given=Clue("end_slope", 0.2, 0.14, 1.0)),
     ),
     "restarted": (
         Clue("jump_of_swing", 3.0, 7.0, 9.0),
@@ -107,7 +111,7 @@ RULES: dict[str, tuple[Clue, ...]] = {
         Clue("validation_below_best", 0.2, 0.7, 3.0, given=EARLY),
         Clue("remaining", 0.2, 0.1, -8.0),
         Clue("gap", 0.8, 1.6, -4.0),
-        Clue("noise_of_token", 4.5, 6.0, 2.0, given=Clue("noise_of_spread", 0.75, 0.6, 1.0)),
+        Clue("noise_of_token", 4.5, 6.0, 2.0, given=WHOLE),
         Clue("start_slope", 0.55, 0.68, 1.5),
         Clue("probe_filling", 0.03, 0.12, 14.0),
     ),
@@ -118,7 +122,7 @@ RULES: dict[str, tuple[Clue, ...]] = {
         Clue("probe_leaked", 0.1, 0.3, 12.0),
     ),
     "noisy_data": (
-        Clue("noise_of_token", 3.5, 4.5, 4.5, given=Clue("noise_of_spread", 0.75, 0.6, 1.0)),
+        Clue("noise_of_token", 3.5, 4.5, 4.5, given=WHOLE),
         Clue("swing", 0.22, 0.28, 1.5),
         Clue("memory", 0.2, 0.3, -4.0),
         Clue("below_best", 0.3, 0.8, -4.0),
@@ -199,7 +203,7 @@ RULES: dict[str, tuple[Clue, ...]] = {
         Clue("update_per_rate", 9.0, 14.0, 2.0, given=STUCK),
         Clue("learned", -1.2, -1.6, -2.0),
         Clue("learned", 0.2, 0.5, -4.0),
-        Clue("probe_power_fit", 0.9, 0.97, 14.0),
+        Clue("probe_power_fit", 0.7, 0.85, 14.0),
     ),
     "parameters_frozen": (
         Clue("update", 1e-5, 1e-7, 12.0, given=Clue("missing", 0.02, 0.0, 1.0)),

@@ -258,8 +258,11 @@ def gradient_signs(curve: Curve, signs: Signs) -> Signs:
         found["inside"] = inside
         found["noise_of_spread"] = signs["swing"] / inside if inside > 1e-6 else 9.0
     if curve.tokens is not None:
+        tokens = middle(curve.tokens)
         # What one token adds to the noise: about 2.7 nats where nothing but the batch makes it.
-        found["noise_of_token"] = signs["swing"] * float(np.sqrt(middle(curve.tokens)))
+        found["noise_of_token"] = signs["swing"] * float(np.sqrt(tokens))
+        # Tokens of a sequence, as the noise has it: long ones differ by more than their tokens.
+        found["sequence"] = tokens * min(1.0, found.get("noise_of_spread", 9.0) ** 2)
     if curve.skipped is not None:
         found["skipped"] = float(np.nanmean(curve.skipped))
     if curve.scale is not None:
