@@ -54,6 +54,10 @@ def test_saved_outputs_come_from_one_clean_run(path: Path):
     assert not [word for word in ("/home/", "/tmp/", str(ROOT)) if word in printed]
 
 
+def test_the_setup_cell_is_the_same_in_all():
+    assert len({_setup_source(path) for path in NOTEBOOKS}) == 1
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
 def test_exercises_of_the_notebook_are_those_of_its_file(path: Path):
     cells = exercise_cells(json.loads(path.read_text(encoding="utf-8")))
@@ -67,9 +71,14 @@ def test_exercises_of_the_notebook_are_those_of_its_file(path: Path):
         assert f"def {defined[name].function}(" in source
 
 
+# All run as in Colab, below; the way of a local Jupyter differs in the setup cell alone, which is
+# the same in all of them. These stand for the rest.
+LOCAL = [path for path in NOTEBOOKS if path.stem in ("00_start", "09_writing")]
+
+
 @pytest.mark.notebooks
 @pytest.mark.timeout(2400)
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
+@pytest.mark.parametrize("path", LOCAL, ids=[path.stem for path in LOCAL])
 def test_runs_from_top_to_bottom(path: Path, tmp_path: Path):
     notebook = execute.execute(path, tmp_path, NO_NETWORK)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
