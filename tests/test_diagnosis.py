@@ -222,7 +222,7 @@ def test_remarks_are_no_faults():
 
 def test_every_clue_has_its_words_and_every_cause_its_texts():
     signs = {clue.sign for clues in RULES.values() for clue in clues if clue.weight > 0}
-    silent = {"remaining", "norm", "update_per_rate", "validation_learned"}
+    silent = {"validation_learned"}
     assert signs - SIGN_TEXTS.keys() <= silent
     for sign in SIGN_TEXTS:
         for text in say(sign, 1.0):
@@ -231,6 +231,13 @@ def test_every_clue_has_its_words_and_every_cause_its_texts():
         for chinese, english in (cause.title, cause.experiment, *cause.cures):
             assert any("\u4e00" <= c <= "\u9fff" for c in chinese)
             assert english and not any("\u4e00" <= c <= "\u9fff" for c in english)
+
+
+def test_a_number_beyond_its_limit_is_said_in_other_words():
+    assert "高于单字频率" in say("learned", -0.5)[0] and "50%" in say("learned", -0.5)[0]
+    assert "走完" in say("learned", 0.5)[0]
+    assert "低 0.30" in say("gap", -0.3)[0] and "高 0.30" in say("gap", 0.3)[0]
+    assert "一段文字" in say("noise_of_spread", 9.0)[0]
 
 
 @given(st.floats(-10, 10), st.floats(0.01, 10), st.booleans(), st.floats(-100, 100))

@@ -258,6 +258,14 @@ def test_what_a_resume_loses(parts, lost, sign):
         assert found.get(name, 0) > 0.02 if name == sign else found.get(name, 0) < 1e-6
 
 
+def test_a_book_that_was_learned_by_heart(parts, healthy):
+    short = {**parts["texts"], "train": parts["texts"]["train"][:600]}
+    setup = trained(TrainingSetup(**{**parts, "texts": short, "steps": 400}))
+    found = ask(setup, "recitation")
+    assert found["probe_recited"] > 0.6 > 0.3 > healthy.signs["probe_recited"]
+    assert found["probe_longest_copied"] >= 10
+
+
 class OtherVocabulary(TrainingSetup):
     def sampler(self):
         model, tokenizer = super().sampler()

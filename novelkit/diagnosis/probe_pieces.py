@@ -21,6 +21,9 @@ from novelkit.training.step import Learner
 
 # Characters of a text that a probe reads.
 CHARACTERS = 12_000
+# Where a model is asked to recite, and how far.
+RECITED_PLACES = 12
+RECITED_TOKENS = 60
 
 
 def first_loss(setup: TrainingSetup) -> Signs:
@@ -271,6 +274,33 @@ def _nats(model: LanguageModel, ids: np.ndarray, characters: int) -> float:
             for at in range(0, rows, 64)
         )
     return total / (rows * context) * len(ids) / characters
+
+
+def recitation(setup: TrainingSetup) -> Signs:
+    """How much of the training text the trained model goes on with, word for word.
+
+    Half a context of the text is given, the most probable token is taken each time.
+    """
+    trained = setup.trained()
+    if trained is None:
+        return {}
+    tokens, context = setup.tokens("train"), setup.model_config.n_ctx
+    given = context // 2
+    starts = np.linspace(0, max(0, len(tokens) - context - 1), RECITED_PLACES).round().astype(int)
+    wanted = tokens[starts[:, None] + np.arange(context)].astype(np.int64)
+    written, model = torch.from_numpy(wanted[:, :given]), trained.model.eval()
+    with torch.no_grad():
+        for _ in range(min(context - given, RECITED_TOKENS)):
+            best = model(written)[:, -1].argmax(dim=-1, keepdim=True)
+            written = torch.cat([written, best], dim=1)
+    same = written[:, given:].numpy() == wanted[:, given : written.size(1)]
+    lengths = np.cumprod(same, axis=1).sum(axis=1)
+    longest = int(lengths.argmax())
+    passage = written[longest, given : given + int(lengths[longest])].tolist()
+    return {
+        "probe_recited": float(same.mean()),
+        "probe_longest_copied": float(len(setup.tokenizer.decode(passage))),
+    }
 
 
 def texts(setup: TrainingSetup) -> Signs:

@@ -63,7 +63,7 @@ def from_here(setup: TrainingSetup) -> Signs:
     for name, factor, together in (("same", 1.0, 1), ("calm", 0.1, 1), ("wide", 1.0, 4)):
         learner = setup.new_learner()
         learner.model.load_state_dict(weights)
-        for number in range(STEPS // 2):
+        for number in range(STEPS // 4):
             # Batches that the run has not reached.
             places = range(
                 setup.steps + 1 + number * together, setup.steps + 1 + (number + 1) * together

@@ -75,12 +75,13 @@ COSTS = {
     "rates": 4,
     "one_batch": 2 * trainings.STEPS,
     "learning_rates": 3 * trainings.STEPS,
-    "from_here": 3 * trainings.STEPS,
+    "from_here": 2 * trainings.STEPS,
     "gradient_noise": 10,
     "logged_loss": 16,
     "numbers": 16,
     "resumes": 15,
     "sampler": 10,
+    "recitation": 20,
 }
 LIGHT = ("first_loss", "label_offset", "moved_weights", "rates", "numbers", "resumes")
 # The quick ones first: where time is short, most of the questions are still asked.
@@ -94,6 +95,7 @@ PROBES: dict[str, Callable[[TrainingSetup], Signs]] = {
     "resumes": pieces.resumes,
     "numbers": pieces.numbers,
     "sampler": pieces.sampler,
+    "recitation": pieces.recitation,
     "gradient_noise": trainings.gradient_noise,
     "logged_loss": pieces.logged_loss,
     "one_batch": trainings.one_batch,

@@ -45,6 +45,8 @@ def _ramp(value: float, nothing: float, all_: float) -> float:
     return min(1.0, max(0.0, (value - nothing) / (all_ - nothing)))
 
 
+# A clue that earned less is no evidence to show.
+WORTH_SAYING = 0.75
 # What a cause starts with: without any clue, a run is healthy.
 START = -2.5
 
@@ -98,6 +100,7 @@ RULES: dict[str, tuple[Clue, ...]] = {
         Clue("validation_rise", 0.05, 0.3, 3.0),
         Clue("validation_below_best", -0.5, 0.5, -10.0),
         Clue("probe_passes", 10.0, 25.0, 4.0),
+        Clue("probe_recited", 0.3, 0.7, 3.0),
     ),
     "label_shift": (
         Clue("remaining", 0.15, 0.08, 4.0, given=Clue("early_below", 250.0, 180.0, 1.0)),
@@ -241,4 +244,6 @@ def rank(signs: Signs) -> list[tuple[str, float]]:
 def clues_for(cause: str, signs: Signs) -> list[tuple[Clue, float]]:
     """The clues that speak for a cause in this run, strongest first."""
     found = [(clue, clue.weight * clue.strength(signs)) for clue in RULES[cause]]
-    return sorted(((c, earned) for c, earned in found if earned > 0.3), key=lambda r: -r[1])
+    return sorted(
+        ((c, earned) for c, earned in found if earned >= WORTH_SAYING), key=lambda r: -r[1]
+    )

@@ -10,6 +10,14 @@ SIGN_TEXTS: dict[str, Text] = {
         "损失走完了从单字频率到看前一字这段路的 {:.0%}",
         "the loss went {:.0%} of the way from single characters to the character before",
     ),
+    "remaining": (
+        "损失只剩最初的 {:.1%}，验证损失也跟着低下去",
+        "{:.1%} of the first loss is left, and validation is as low",
+    ),
+    "norm": (
+        "梯度长到 {:,.0f}：裁剪之前没有除以 GradScaler 的倍数",
+        "gradients of length {:,.0f}: clipped before the scale was taken out",
+    ),
     "below_best": (
         "训练损失比最低的参考线还低 {:.2f} nats／字",
         "the training loss is {:.2f} nats below the lowest anchor",
@@ -165,8 +173,8 @@ SIGN_TEXTS: dict[str, Text] = {
         "eight times the learning rate changes the loss after 60 steps by {:+.2f}",
     ),
     "probe_then_calm": (
-        "学习率减到十分之一再走 30 步，验证损失变化 {:+.2f}",
-        "30 more steps at a tenth of the learning rate change validation by {:+.2f}",
+        "学习率减到十分之一再走 15 步，验证损失变化 {:+.2f}",
+        "15 more steps at a tenth of the learning rate change validation by {:+.2f}",
     ),
     "probe_noise": (
         "一批梯度里的噪声是信号的 {:.0f} 倍",
@@ -186,6 +194,14 @@ SIGN_TEXTS: dict[str, Text] = {
         "{:.0%} of the scored labels are padding",
     ),
     "probe_passes": ("整个训练把文本读了 {:.0f} 遍", "the run reads its text {:.0f} times"),
+    "probe_recited": (
+        "给半段训练文本，接下去的字有 {:.0%} 和原文一样",
+        "given half a passage of its text, {:.0%} of what it goes on with is the text",
+    ),
+    "probe_longest_copied": (
+        "最长一字不差地背了 {:.0f} 个字",
+        "the longest passage that it recited has {:.0f} characters",
+    ),
     "probe_batch_spread": (
         "一批里各段相距只有打乱时的 {:.0%}",
         "the rows of a batch stand {:.0%} as far apart as shuffled ones",
@@ -221,7 +237,40 @@ SIGN_TEXTS: dict[str, Text] = {
 }
 
 
+# Where a number means something else beyond a limit: the sign, the limit, whether it lies above it.
+OTHERWISE: list[tuple[str, float, bool, Text]] = [
+    (
+        "learned",
+        0.0,
+        False,
+        (
+            "损失还高于单字频率那条线：上文一点也没用上（差这段路的 {:.0%}）",
+            "the loss is above the line of single characters: no context is used ({:.0%} short)",
+        ),
+    ),
+    (
+        "gap",
+        0.0,
+        False,
+        (
+            "验证损失反而比训练损失低 {:.2f} nats／字",
+            "validation is below training, by {:.2f} nats per character",
+        ),
+    ),
+    (
+        "noise_of_spread",
+        5.0,
+        True,
+        ("每一步只有一段文字", "a step has a single sequence"),
+    ),
+]
+
+
 def say(sign: str, value: float) -> Text:
     """A sign with its number as a sentence, in both languages."""
     chinese, english = SIGN_TEXTS[sign]
+    for name, limit, above, texts in OTHERWISE:
+        if name == sign and (value > limit if above else value < limit):
+            chinese, english = texts
+            value = abs(value)
     return chinese.format(value), english.format(value)
