@@ -136,6 +136,21 @@ def test_updates_that_grow_to_the_end(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_a_learning_rate_that_rises_to_the_end(seed):
+    """As it was logged: nothing but the schedule itself tells."""
+    loss = np.linspace(7.8, 5.9, 400)
+    history = make_history(loss, seed=seed, cooldown=False)
+    for record in history:
+        record["learning_rate"] = 1e-3 * record["step"] / 2400
+        record["update_ratio"] = 3 * record["learning_rate"]
+    assert verdict(history) == "warmup_too_long"
+    for record in history:
+        record["learning_rate"] = 1e-3 * 0.5 ** (record["step"] / 12)
+        record["update_ratio"] = 3 * record["learning_rate"]
+    assert verdict(history) == "learning_rate_too_low"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_weights_that_do_not_move(seed):
     assert verdict(make_history(falling(400, 6.0), seed=seed, per_rate=0.0)) == "parameters_frozen"
 
@@ -171,6 +186,13 @@ def test_a_probe_overrules_a_curve_that_looks_well(sign, value):
     found = diagnose_history(make_history(falling(400)), DATA, probed)
     assert found.verdict == "label_shift" and found.findings[0].confidence > 0.9
     assert f"{value:.0f} 个词元" in found.findings[0].evidence[0]
+
+
+def test_a_leak_that_was_looked_for_and_not_found():
+    history = make_history(falling(400), falling(400) - 0.6)
+    assert verdict(history) == "validation_leaked"
+    probed = Probed(signs={"probe_leaked": 0.0})
+    assert diagnose_history(history, DATA, probed).verdict != "validation_leaked"
 
 
 def test_what_is_said_of_a_finding():

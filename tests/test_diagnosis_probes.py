@@ -266,6 +266,29 @@ def test_a_book_that_was_learned_by_heart(parts, healthy):
     assert found["probe_longest_copied"] >= 10
 
 
+class SameObject(TrainingSetup):
+    """A resume that goes on with the same model and a new optimizer."""
+
+    def reopen(self, learner):
+        return self.new_learner(learner.model)
+
+
+def test_a_resume_with_the_same_model_object(parts):
+    found = ask(SameObject(**parts), "resumes")
+    assert found["probe_resume_weights"] == 0 and found["probe_resume_state"] > 0.02
+
+
+class WithoutPlan(TrainingSetup):
+    """A loop of one's own at a constant rate, which does not say so."""
+
+    def update(self, learner, batch, step, factor=1.0):
+        return learner.update(batch, factor * 1e-2, step)
+
+
+def test_a_constant_rate_is_no_warmup(parts):
+    assert abs(ask(WithoutPlan(**parts), "rates")["probe_rate_growth"]) < 0.1
+
+
 class OtherVocabulary(TrainingSetup):
     def sampler(self):
         model, tokenizer = super().sampler()

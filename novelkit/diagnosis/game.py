@@ -36,6 +36,7 @@ class BlindRun:
 
     name: str
     cause: str
+    part: str  # "develop": the doctor's rules were set on runs of that part
     history: list[Record]
     data: dict[str, Any]
     probes: Signs
@@ -67,7 +68,8 @@ def read_blind_runs(
 def _read_run(folder: Path, name: str, entry: dict[str, Any]) -> BlindRun:
     lines = gzip.decompress((folder / f"{name}.jsonl.gz").read_bytes()).decode().splitlines()
     probes = {sign: value for sign, value in entry["probes"].items() if value is not None}
-    return BlindRun(name, entry["cause"], [*map(json.loads, lines)], entry["data"], probes)
+    history = [json.loads(line) for line in lines]
+    return BlindRun(name, entry["cause"], entry["part"], history, entry["data"], probes)
 
 
 @dataclass(frozen=True)

@@ -117,23 +117,27 @@ def rates(setup: TrainingSetup) -> Signs:
     """How large the steps are, early, in the middle and late, by the learning rate they stand for.
 
     From equal weights and an optimizer without memory, so that only the learning rate that is
-    really used differs.
+    really used differs. Of the planned one and a constant one it is measured by that which explains
+    the steps better: a training of your own may have no such plan.
     """
     start = setup.new_learner()
     state = copy.deepcopy(start.model.state_dict())
     sizes, wanted = [], []
-    for share in (0.1, 0.3, 0.6, 0.85):
+    for share in (0.1, 0.3, 0.6):
         step = max(1, round(share * setup.steps))
         learner = setup.new_learner()
         learner.model.load_state_dict(state)
         setup.update(learner, light(setup.batch(1)), step)
         sizes.append(_distance(state, learner))
         wanted.append(setup.learning_rate(step))
-    per_rate = np.array(sizes) / np.maximum(wanted, 1e-12)
-    known = per_rate[(per_rate > 0) & (np.array(wanted) > 0)]
-    if len(known) < 2:
+    found = [
+        np.array(sizes) / np.maximum(plan, 1e-12)
+        for plan in (np.array(wanted), np.ones(len(sizes)))
+    ]
+    if min(sizes) <= 0 or min(wanted) <= 0:
         return {}
-    return {"probe_rate_growth": float(np.log(known[-1] / known[0]))}
+    growth = [float(np.log(per_rate[-1] / per_rate[0])) for per_rate in found]
+    return {"probe_rate_growth": min(growth, key=abs)}
 
 
 def _distance(state: dict[str, Tensor], learner: Learner) -> float:
@@ -225,19 +229,23 @@ def resumes(setup: TrainingSetup) -> Signs:
     learner = setup.new_learner()
     for number in range(1, 13):
         setup.update(learner, light(setup.batch(number)), max(1, setup.steps // 2))
+    # A copy: a resume may well go on with the same model object.
+    before = copy.deepcopy(learner.model.state_dict())
     again = setup.reopen(learner)
-    before, after = learner.model.state_dict(), again.model.state_dict()
+    after = again.model.state_dict()
     lost = max(float((before[name] - after[name]).abs().max()) for name in before)
     signs = {"probe_resume_weights": lost}
     wanted, got = setup.batch(at + 1, 1), setup.batch(at + 1, 2)
     signs["probe_resume_batches"] = float(not np.array_equal(wanted.inputs, got.inputs))
     if lost == 0:
-        state, batch = copy.deepcopy(before), light(setup.batch(13))
+        batch, stepped = light(setup.batch(13)), []
         for each in (learner, again):
+            each.model.load_state_dict(before)
             setup.update(each, batch, max(1, setup.steps // 2))
-        pairs = zip(learner.model.parameters(), again.model.parameters(), strict=True)
-        apart = sum(float((one - other).detach().square().sum()) for one, other in pairs) ** 0.5
-        signs["probe_resume_state"] = apart / max(_distance(state, learner), 1e-12)
+            stepped.append(copy.deepcopy(each.model.state_dict()))
+        apart = _distance(stepped[0], again)
+        again.model.load_state_dict(stepped[0])
+        signs["probe_resume_state"] = apart / max(_distance(before, again), 1e-12)
     return signs
 
 

@@ -123,6 +123,7 @@ RULES: dict[str, tuple[Clue, ...]] = {
         Clue("gap_opening", -0.1, -0.3, 2.0, given=Clue("gap", 0.3, 0.1, 1.0)),
         Clue("redundancy", 0.5, 1.5, 6.0, given=Clue("context", 1.5, 2.5, 1.0)),
         Clue("probe_leaked", 0.1, 0.3, 12.0),
+        Clue("probe_leaked", 0.05, 0.01, -9.0),
     ),
     "noisy_data": (
         Clue("noise_of_token", 3.5, 4.5, 4.5, given=WHOLE),
@@ -184,7 +185,9 @@ RULES: dict[str, tuple[Clue, ...]] = {
         Clue("update_trend", -2.0, -4.0, 6.0),
         Clue("update_trend", 1.0, 1.6, -4.0),
         Clue("probe_faster", -0.2, -0.45, 6.0),
+        Clue("rate_gone", 0.15, 0.4, 6.0),
         Clue("probe_rate_growth", -0.6, -1.5, 8.0),
+        Clue("rate_rises", 0.5, 0.9, -8.0),
         Clue("probe_rate_growth", 0.6, 1.2, -6.0),
     ),
     "warmup_too_long": (
@@ -194,6 +197,7 @@ RULES: dict[str, tuple[Clue, ...]] = {
         Clue("update_trend", 0.6, 0.2, -5.0),
         Clue("learned", 0.6, 1.0, -4.0),
         Clue("update_trend", 0.9, 1.5, 9.0),
+        Clue("rate_rises", 0.5, 0.9, 12.0),
         Clue("probe_rate_growth", 0.6, 1.2, 12.0),
     ),
     "wrong_optimizer": (
@@ -210,6 +214,7 @@ RULES: dict[str, tuple[Clue, ...]] = {
     ),
     "parameters_frozen": (
         Clue("update", 1e-5, 1e-7, 12.0, given=Clue("missing", 0.02, 0.0, 1.0)),
+        Clue("rate_gone", 0.15, 0.4, -10.0),
         Clue("norm", 500.0, 2000.0, 5.0),
         Clue("learned", -0.9, -1.4, 3.0),
         Clue("learned", -0.9, -1.4, 3.0, given=Clue("update", 0.004, 0.008, 1.0)),

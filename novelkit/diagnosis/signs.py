@@ -253,6 +253,8 @@ def gradient_signs(curve: Curve, signs: Signs) -> Signs:
         found["norm_missing"] = float(1 - np.isfinite(norm).mean())
     if curve.update_ratio is not None:
         found |= _update_signs(curve)
+    if curve.learning_rate is not None:
+        found |= _rate_signs(curve.learning_rate)
     if curve.loss_spread is not None and middle(curve.loss_spread[late]) >= 0:
         inside = middle(curve.loss_spread[late])
         found["inside"] = inside
@@ -292,6 +294,19 @@ def _update_signs(curve: Curve) -> Signs:
     early, end = middle(updates[count // 10 : count // 4]), middle(updates[-count // 10 :])
     found["update_end"] = _ratio(end, early)
     return found
+
+
+def _rate_signs(rates: Array) -> Signs:
+    """Where the learning rate that was logged stops to rise, and how long next to none is left."""
+    highest = float(np.nanmax(rates))
+    if highest <= 0:
+        return {"rate_gone": 1.0}
+    rising = np.flatnonzero(rates < 0.98 * highest)
+    until = np.flatnonzero(rates >= 0.98 * highest)[0]
+    return {
+        "rate_rises": float(until) / len(rates) if len(rising) else 0.0,
+        "rate_gone": float((rates[until:] < 0.02 * highest).sum()) / len(rates),
+    }
 
 
 def _ratio(value: float, base: float) -> float:

@@ -4,6 +4,14 @@ from novelkit.diagnosis.causes import Text
 
 # `{:...}` takes the sign's value.
 SIGN_TEXTS: dict[str, Text] = {
+    "rate_rises": (
+        "记录的学习率一直升到全程的 {:.0%}",
+        "the learning rate that was logged rises through {:.0%} of the run",
+    ),
+    "rate_gone": (
+        "有 {:.0%} 的步，学习率已不到最高时的 2%",
+        "in {:.0%} of the steps less than 2 % of the learning rate was left",
+    ),
     "missing": ("{:.0%} 的步没有损失（NaN、无穷大或 0）", "{:.0%} of the steps have no loss (NaN)"),
     "skipped": ("{:.0%} 的步因为梯度溢出被跳过", "{:.0%} of the steps were skipped for overflow"),
     "learned": (
@@ -256,6 +264,12 @@ OTHERWISE: list[tuple[str, float, bool, Text]] = [
             "验证损失反而比训练损失低 {:.2f} nats／字",
             "validation is below training, by {:.2f} nats per character",
         ),
+    ),
+    (
+        "norm",
+        100.0,
+        False,
+        ("梯度的长度是 {:.2f}", "gradients have length {:.2f}"),
     ),
     (
         "noise_of_spread",

@@ -15,6 +15,7 @@ from novelkit.plots.training import draw_anchors
 
 COLUMNS = 3
 TRAIN, VALIDATION, TURN = "tab:blue", "tab:orange", "tab:purple"
+STEPS = "#b7d0e6"
 
 
 def plot_runs(
@@ -31,7 +32,7 @@ def plot_runs(
     use_chinese_font()
     columns = min(columns, len(runs))
     rows = -(-len(runs) // columns)
-    size = (4.2 * columns + 1.3, 3.5 * rows + 0.3)
+    size = (3.9 * columns + 1.3, 3.4 * rows + 0.3)
     figure = Figure(figsize=size, layout="constrained")
     grid = np.atleast_1d(figure.subplots(rows, columns, sharey=True, squeeze=False)).ravel()
     low, high = limits or _limits(list(runs.values()))
@@ -39,8 +40,8 @@ def plot_runs(
         _draw_run(axes, curve, epochs)
         axes.set_ylim(low, high)
         axes.set_title(text_of(name), fontsize=11, loc="left", parse_math=False)
-        last = place % columns == columns - 1 or place == len(runs) - 1
-        _draw_anchor_lines(axes, curve, (low, high), named=last)
+        # Where a row ends; names inside the grid would make its columns unequal.
+        _draw_anchor_lines(axes, curve, (low, high), named=place % columns == columns - 1)
         if place % columns == 0:
             axes.set_ylabel(label("损失（nats／字）", "loss (nats per character)"))
     grid[0].legend(loc="upper right", framealpha=0.85, edgecolor="none", fontsize=8)
@@ -64,7 +65,8 @@ def _limits(curves: Sequence[Curve]) -> tuple[float, float]:
 def _draw_run(axes: Axes, curve: Curve, epochs: bool) -> None:
     finite = curve.finite
     steps, loss = curve.steps[finite], curve.loss[finite]
-    axes.plot(steps, loss, "-", color=TRAIN, alpha=0.3, linewidth=0.6)
+    # Every step, but without soft edges: they would make the picture three times as large.
+    axes.plot(steps, loss, "-", color=STEPS, linewidth=0.7, antialiased=False)
     name = label("训练（粗线：中位数）", "training (thick: median)")
     axes.plot(steps, smooth(loss, max(5, len(loss) // 20)), color=TRAIN, label=name)
     if len(curve.validation):
@@ -101,18 +103,30 @@ def _draw_anchor_lines(axes: Axes, curve: Curve, limits: tuple[float, float], na
 def plot_trends(
     steps: Sequence[float], losses: Sequence[float], lines: Mapping[Text, tuple[float, float]]
 ) -> Figure:
-    """Points and straight lines through them, each by its slope and its height at step 0."""
+    """Points and straight lines through them, each by its slope and its height at step 0.
+
+    Points far above the others are drawn at the upper edge, with their heights.
+    """
     use_chinese_font()
     figure = Figure(figsize=(8, 3.8), layout="constrained")
     axes = figure.subplots()
-    axes.plot(steps, losses, ".", color="0.55", markersize=4)
+    places, heights = np.asarray(steps, dtype=float), np.asarray(losses, dtype=float)
+    low, middle, high = np.quantile(heights, (0.02, 0.5, 0.95))
+    top = middle + 3 * max(high - middle, 1e-6)
+    inside = heights <= top
+    axes.plot(places[inside], heights[inside], ".", color="0.55", markersize=4)
+    for place, height in zip(places[~inside], heights[~inside], strict=True):
+        axes.plot(place, top, "^", color="tab:red", clip_on=False)
+        note = label(f"{height:.1f}，在图外 ", f"{height:.1f}, outside ")
+        axes.text(place, top, note, ha="right", va="center", color="tab:red", fontsize=9)
+    axes.set_ylim(low - 0.2 * (top - low), top)
     ends = np.array([min(steps), max(steps)], dtype=float)
     for number, (name, (slope, height)) in enumerate(lines.items()):
         style = "--" if number % 2 else "-"
         axes.plot(ends, slope * ends + height, style, linewidth=1.8, label=text_of(name))
     axes.set_xlabel(label("步", "step"))
     axes.set_ylabel(label("损失（nats／字）", "loss (nats per character)"))
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper left", ncols=2)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from faults_report import Case
 from faults_runs import HEALTHY, PROBES_FILE, damage
 
@@ -54,9 +55,14 @@ def write_sample(cases: Sequence[Case], out: Path, target: Path, each: int, heal
             "knobs": case.plan.knobs,
             "data": _read(folder / layouts.RUN_FILE)["data"],
             "probes": _read(folder / PROBES_FILE)["signs"],
-            "damage": {} if case.plan.cause == HEALTHY else damage(case.plan, out),
+            "damage": {} if case.plan.cause == HEALTHY else _finite(damage(case.plan, out)),
         }
     layouts.write_json(target / "index.json", index)
+
+
+def _finite(found: dict[str, float]) -> dict[str, float | None]:
+    """JSON has no infinity: null where a model's loss is no number."""
+    return {name: round(v, 4) if np.isfinite(v) else None for name, v in found.items()}
 
 
 def _choose(cases: Sequence[Case], each: int, healthy: int) -> list[Case]:
