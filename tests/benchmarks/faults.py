@@ -103,7 +103,7 @@ def show_report(options: argparse.Namespace, plans: list[Plan]) -> None:
     teachers, _, _ = read_cases(options.out, all_plans("develop", list(CORPORA["develop"])))
     cases, made, discarded = read_cases(options.out, plans)
     print_counts(made, discarded)
-    report(cases, teachers, options.picture)
+    report(cases, teachers, options.picture, options.without)
 
 
 def sample(options: argparse.Namespace, plans: list[Plan]) -> None:
@@ -143,6 +143,7 @@ def main() -> None:
     parser.add_argument("--shard", default="0/1", help="this share of the runs, as 0/2")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--picture", type=Path, help="the confusion matrix as a PNG")
+    parser.add_argument("--without", nargs="*", default=(), help="baselines to leave out")
     parser.add_argument("--to", type=Path, help="the folder of a sample")
     parser.add_argument("--each", type=int, default=3, help="runs of a cause in a sample")
     parser.add_argument("--only", nargs="*", help="some causes")

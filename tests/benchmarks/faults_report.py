@@ -246,12 +246,14 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def report(cases: list[Case], teachers: list[Case], picture: Path | None) -> None:
+def report(
+    cases: list[Case], teachers: list[Case], picture: Path | None, without: Sequence[str] = ()
+) -> None:
     """Print all tables for `cases`; baselines that learn do so from `teachers`."""
     for level in LEVELS:
         usable = [case for case in cases if level in case.signs]
         if usable:
-            _print_level(level, usable, teachers)
+            _print_level(level, usable, teachers, without)
     level = next(name for name in reversed(LEVELS) if all(name in case.signs for case in cases))
     rankings = [doctor(case, level) for case in cases]
     print(f"\nRisk against coverage, {level}:\n")
@@ -262,7 +264,9 @@ def report(cases: list[Case], teachers: list[Case], picture: Path | None) -> Non
         draw_matrix(cases, rankings, level, picture)
 
 
-def contenders(level: str, teachers: list[Case]) -> dict[str, Callable[[Case, str], Ranking]]:
+def contenders(
+    level: str, teachers: list[Case], without: Sequence[str] = ()
+) -> dict[str, Callable[[Case, str], Ranking]]:
     """The doctor and every baseline that can be had here."""
     found: dict[str, Callable[[Case, str], Ranking]] = {
         "the doctor": doctor,
@@ -275,6 +279,8 @@ def contenders(level: str, teachers: list[Case]) -> dict[str, Callable[[Case, st
     except ImportError:
         print("(no scikit-learn: pip install scikit-learn for two more rows)")
     for name, tool in (("trainproof", trainproof), ("training-doctor", training_doctor)):
+        if name in without:
+            continue
         try:
             __import__(tool.__name__)
             found[name] = tool
@@ -283,9 +289,11 @@ def contenders(level: str, teachers: list[Case]) -> dict[str, Callable[[Case, st
     return found
 
 
-def _print_level(level: str, cases: list[Case], teachers: list[Case]) -> None:
+def _print_level(
+    level: str, cases: list[Case], teachers: list[Case], without: Sequence[str]
+) -> None:
     rows = []
-    for name, told in contenders(level, teachers).items():
+    for name, told in contenders(level, teachers, without).items():
         score = judge(cases, [told(case, level) for case in cases])
         shares = (score.top_1, score.top_2, score.macro_f1, score.flagged)
         rows.append((name, *(f"{share:.1%}" for share in shares)))
