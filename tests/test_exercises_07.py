@@ -21,6 +21,7 @@ def answered(function, seed):
 
 @pytest.mark.parametrize("seed", range(10))
 def test_a_trend_of_all_pairs_is_that_of_the_library(seed):
+    pytest.importorskip("torch")
     from novelkit.diagnosis.curve import theil_sen
 
     trend = EXERCISES["robust_trend"].reference
@@ -41,6 +42,7 @@ def test_every_word_is_asked_for(seed):
 
 def test_the_signs_are_those_of_the_library():
     """The notebook hands them over as they are."""
+    pytest.importorskip("torch")
     from novelkit.diagnosis import CAUSES
     from novelkit.diagnosis.wording import SIGN_TEXTS
 
