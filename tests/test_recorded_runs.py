@@ -29,7 +29,9 @@ def lines(run: Path):
 
 def test_there_is_a_long_one_and_an_interrupted_one_and_they_are_small():
     assert {run.name for run in RUNS} == {"novel-small", "interrupted"}
-    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < 1_000_000
+    # The sample of faulty runs has a limit of its own (tests/test_diagnosis_runs.py).
+    files = [path for run in RUNS for path in run.rglob("*") if path.is_file()]
+    assert 0 < sum(path.stat().st_size for path in files) < 1_000_000
     assert len(read_history(FOLDER / "novel-small")) >= 5_000
 
 
