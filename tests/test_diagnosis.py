@@ -167,6 +167,16 @@ def test_a_third_of_the_steps_without_a_number(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_a_gradient_scaler_that_collapses(seed):
+    """The losses are numbers all the time; the gradients were not, and their steps left out."""
+    history = make_history(falling(400), seed=seed)
+    for record in history:
+        record["scale"] = 65536.0 * 0.5 ** (record["step"] // 25)
+        record["skipped"] = record["step"] % 25 == 0
+    assert verdict(history) == "number_overflow"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_one_of_sixteen_sequences_is_logged(seed):
     history = make_history(falling(400), seed=seed, noise=0.4, spread=0.4)
     assert verdict(history) == "one_micro_batch_logged"

@@ -52,6 +52,9 @@ def test_texts_that_may_not(setup):
     train, validation = setup.texts["train"], setup.texts["validation"]
     assert failed(setup.with_texts(train=train + validation)) == {"leaked_validation"}
     assert failed(setup.with_texts(train=train + train[:9000])) == {"repeated_paragraphs"}
+    # The marks of a keyboard are no damage.
+    keyboard = train.translate(str.maketrans("，。！；：（）“”", ',.!;:()""'))
+    assert not failed(setup.with_texts(train=keyboard))
     damaged = train.encode("gb18030").decode("latin-1")
     assert "strange_characters" in failed(setup.with_texts(train=damaged))
 

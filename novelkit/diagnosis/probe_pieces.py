@@ -17,6 +17,7 @@ from novelkit.diagnosis.signs import Signs
 from novelkit.model import LanguageModel
 from novelkit.tokenizing import IGNORED
 from novelkit.training.batches import Batch
+from novelkit.training.data import evaluate
 from novelkit.training.step import Learner
 
 # Characters of a text that a probe reads.
@@ -271,17 +272,7 @@ def sampler(setup: TrainingSetup) -> Signs:
 
 def _nats(model: LanguageModel, ids: np.ndarray, characters: int) -> float:
     """Nats per character of a text in these tokens, by blocks of the model's context."""
-    model.eval()
-    context = model.config.n_ctx
-    rows = (len(ids) - 1) // context
-    windows = torch.from_numpy(ids[: rows * context + 1].astype(np.int64))
-    inputs, targets = windows[:-1].view(rows, context), windows[1:].view(rows, context)
-    with torch.no_grad():
-        total = sum(
-            float(model.loss(inputs[at : at + 64], targets[at : at + 64]))
-            for at in range(0, rows, 64)
-        )
-    return total / (rows * context) * len(ids) / characters
+    return evaluate(model, ids) * len(ids) / characters
 
 
 def recitation(setup: TrainingSetup) -> Signs:
@@ -331,6 +322,8 @@ def is_strange(character: str) -> bool:
         or 0x3000 <= point <= 0x303F
         or 0xFF00 <= point <= 0xFF5E
         or character in "\n —…“”‘’·"
-        or (point < 0x80 and character.isalnum())
+        # Many novels have the marks of the keyboard; a question mark also stands for what a wrong
+        # encoding lost, and asks more often then.
+        or (0x20 < point < 0x7F and character != "?")
     )
     return not usual

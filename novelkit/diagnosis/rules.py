@@ -224,6 +224,7 @@ RULES: dict[str, tuple[Clue, ...]] = {
     "number_overflow": (
         Clue("missing", 0.0, 0.02, 10.0),
         Clue("skipped", 0.01, 0.05, 4.0),
+        Clue("scale_fall", 3.0, 8.0, 4.0),
         Clue("probe_overflow", 0.0, 0.1, 6.0),
         Clue("probe_overflow_precise", 0.0, 0.1, -4.0),
     ),

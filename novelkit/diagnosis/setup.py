@@ -5,8 +5,9 @@ override the pieces that yours does otherwise: the probes use nothing else of it
 therefore what your code does, not what it was meant to do.
 """
 
-import copy
+import tempfile
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,8 +20,8 @@ from novelkit.training.batches import Batch, BatchStream
 from novelkit.training.config import TrainConfig
 from novelkit.training.data import evaluate
 from novelkit.training.history import Record
-from novelkit.training.optimizers import load_state_tensors, state_tensors
 from novelkit.training.schedule import Cycle, learning_rate
+from novelkit.training.state import State, load_state, save_state
 from novelkit.training.step import Learner
 
 CPU = Compute("cpu", "float32", False, "探针用 CPU")
@@ -124,10 +125,8 @@ class TrainingSetup:
     def reopen(self, learner: Learner) -> Learner:
         """What a resume makes of a learner that was saved."""
         again = self.new_learner()
-        again.model.load_state_dict(copy.deepcopy(learner.model.state_dict()))
-        saved = state_tensors(learner.model, learner.optimizers)
-        load_state_tensors(again.model, again.optimizers, saved)
-        again.scaler.load_state_dict(learner.scaler.state_dict())
+        with tempfile.TemporaryDirectory() as folder:
+            load_state(save_state(Path(folder), State(), learner, keep=1), again)
         return again
 
     def sampler(self) -> tuple[LanguageModel, Tokenizer] | None:

@@ -14,6 +14,10 @@ SIGN_TEXTS: dict[str, Text] = {
     ),
     "missing": ("{:.0%} 的步没有损失（NaN、无穷大或 0）", "{:.0%} of the steps have no loss (NaN)"),
     "skipped": ("{:.0%} 的步因为梯度溢出被跳过", "{:.0%} of the steps were skipped for overflow"),
+    "scale_fall": (
+        "GradScaler 的倍数对半减了 {:.0f} 次",
+        "the gradient scaler halved its scale {:.0f} times",
+    ),
     "learned": (
         "损失走完了从单字频率到看前一字这段路的 {:.0%}",
         "the loss went {:.0%} of the way from single characters to the character before",
