@@ -254,11 +254,9 @@ def report(
         usable = [case for case in cases if level in case.signs]
         if usable:
             _print_level(level, usable, teachers, without)
+    _print_coverage(cases)
     level = next(name for name in reversed(LEVELS) if all(name in case.signs for case in cases))
     rankings = [doctor(case, level) for case in cases]
-    print(f"\nRisk against coverage, {level}:\n")
-    rows = [(f"{a:.2f}", f"{b:.1%}", f"{c:.1%}") for a, b, c in coverage(cases, rankings)]
-    print(table(["confidence at least", "runs with a verdict", "of these wrong"], rows))
     _print_misses(cases, rankings)
     if picture:
         draw_matrix(cases, rankings, level, picture)
@@ -299,6 +297,23 @@ def _print_level(
         rows.append((name, *(f"{share:.1%}" for share in shares)))
     print(f"\n{level}, {len(cases)} runs:\n")
     print(table(["", "top-1", "top-2", "macro-F1", "healthy runs flagged"], rows))
+
+
+def _print_coverage(cases: list[Case]) -> None:
+    """By level and least confidence: the share of runs with a verdict, and of these the wrong."""
+    columns = []
+    for level in LEVELS:
+        usable = [case for case in cases if level in case.signs]
+        if usable:
+            columns.append(coverage(usable, [doctor(case, level) for case in usable]))
+    rows = []
+    for points in zip(*columns, strict=True):
+        shares = [f"{covered:.0%}, {wrong:.1%}" for _, covered, wrong in points]
+        rows.append([f"{points[0][0]:.2f}", *shares])
+    print(
+        "\nRuns with a verdict of at least so much confidence, and how many of these are wrong:\n"
+    )
+    print(table(["confidence", *LEVELS[: len(columns)]], rows))
 
 
 def _print_misses(cases: list[Case], rankings: list[Ranking]) -> None:
