@@ -27,13 +27,15 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def launcher(processes: int) -> list[str]:
+    ports = ("--master_addr", "127.0.0.1", "--master_port", str(free_port()))
+    return ["-m", "torch.distributed.run", "--nproc_per_node", str(processes), *ports]
+
+
 def command(
     data: Path, out: Path, *options: str, processes: int = 1
 ) -> subprocess.CompletedProcess:
-    launch = []
-    if processes > 1:
-        ports = ("--master_addr", "127.0.0.1", "--master_port", str(free_port()))
-        launch = ["-m", "torch.distributed.run", "--nproc_per_node", str(processes), *ports]
+    launch = launcher(processes) if processes > 1 else []
     arguments = ["train", str(data), "--out", str(out), *SIZES, *SETTINGS, *MACHINE, *options]
     return subprocess.run(
         [sys.executable, *launch, "-m", "novelkit", *arguments, "--json"],
@@ -43,6 +45,34 @@ def command(
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
         timeout=200,
     )
+
+
+def test_processes_part_before_they_end(tmp_path):
+    """What was left open to the end aborted a run that was done, once in many."""
+    script = tmp_path / "part.py"
+    script.write_text(
+        """
+import atexit, torch
+@atexit.register
+def look():  # registered first, called last
+    print("open" if torch.distributed.is_initialized() else "parted", flush=True)
+from novelkit.training.processes import find_processes
+found = find_processes(use_cpu=True)
+print(found.gather([found.rank]), flush=True)
+""",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, *launcher(2), str(script)],
+        capture_output=True,
+        encoding="utf-8",
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    # Two processes may write into one line.
+    assert done.stdout.count("[0, 1]") == done.stdout.count("parted") == 2
+    assert "open" not in done.stdout
 
 
 @pytest.fixture(scope="module")

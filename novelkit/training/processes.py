@@ -6,6 +6,7 @@ and tells the others. Built on `accelerate`, which knows the launchers, the devi
 backends (gloo on CPUs, NCCL on GPUs). One process alone needs none of it.
 """
 
+import atexit
 import contextlib
 import os
 from collections.abc import Callable, Sequence
@@ -98,4 +99,6 @@ def find_processes(use_cpu: bool = False) -> Processes:
     from accelerate import PartialState
 
     state = PartialState(cpu=use_cpu or not torch.cuda.is_available())
+    # A group whose threads still live when the interpreter has gone aborts a run that is done.
+    atexit.register(state.destroy_process_group)
     return Processes(state.process_index, state.num_processes)
