@@ -69,6 +69,10 @@ class Exercise:
     reference: Callable[..., Any]
     hints: tuple[str, ...] = ()
     forbidden_imports: tuple[str, ...] = ()
+    # Without it an answer gets all points or none.
+    partial_credit: bool = True
+    # Of the processor, for all calls of an answer together.
+    cpu_seconds: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ def check(function: Callable[..., Any], exercise: str | None = None) -> CheckRes
     """
     if not callable(function):
         raise InputError(
-            f"check 要的是函数本身，收到的是 {_shown(function)}："
+            f"check 要的是函数本身，收到的是 {shown(function)}："
             "请写 check(函数名)，函数名后不加括号。"
         )
     chosen = _find(function, load_exercises(), exercise)
@@ -137,7 +141,7 @@ def check(function: Callable[..., Any], exercise: str | None = None) -> CheckRes
         wrong = _run_case(function, case)
         if wrong:
             head = f"✗ {chosen.title}：第 {number} 个公开用例没有通过。"
-            call = f"  输入：{chosen.function}({', '.join(map(_shown, case.arguments))})"
+            call = f"  输入：{chosen.function}({', '.join(map(shown, case.arguments))})"
             hint = [f"  提示：{case.hint}"] if case.hint else []
             return CheckResult(False, "\n".join([head, call, *wrong, *hint]))
     total = len(chosen.public_cases)
@@ -170,7 +174,7 @@ def _did_you_mean(word: str, known: Sequence[str] | dict[str, Any]) -> str:
 
 def _run_case(function: Callable[..., Any], case: Case) -> list[str]:
     """The lines that say what is wrong, none when the case passes."""
-    expected = f"  应得：{_shown(case.expected)}"
+    expected = f"  应得：{shown(case.expected)}"
     try:
         # A copy, because a function may change its arguments, and the case is shown afterwards.
         got = function(*copy.deepcopy(case.arguments))
@@ -179,17 +183,22 @@ def _run_case(function: Callable[..., Any], case: Case) -> list[str]:
             return []
         return [expected, f"  实际：抛出 {type(error).__name__}：{_cut(str(error))}"]
     if isinstance(case.expected, Raises):
-        return [expected, f"  实际：没有抛出异常，返回了 {_shown(got)}"]
+        return [expected, f"  实际：没有抛出异常，返回了 {shown(got)}"]
     if same_value(got, case.expected, case.tolerance):
         return []
-    lines = [expected, f"  实际：{_shown(got)}"]
+    lines = [expected, f"  实际：{shown(got)}"]
     if type(got) is not type(case.expected):
-        kind = type(case.expected).__name__
-        # Nothing is converted to None, and None to nothing: the answer itself is another one.
-        near = case.expected is not None and got is not None
-        advice = f"；可以用 {kind}(...) 转换" if near else ""
-        lines.append(f"  类型：应是 {kind}，得到 {type(got).__name__}{advice}。")
+        lines.append(f"  {type_advice(case.expected, type(got).__name__)}")
     return lines
+
+
+def type_advice(expected: Any, got: str) -> str:
+    """What to tell somebody whose answer has another type, named `got`, than the expected one."""
+    kind = type(expected).__name__
+    # Nothing is converted to None, and None to nothing: the answer itself is another one.
+    near = expected is not None and got != "NoneType"
+    advice = f"；可以用 {kind}(...) 转换" if near else ""
+    return f"类型：应是 {kind}，得到 {got}{advice}。"
 
 
 def _is_named(error: Exception, name: str) -> bool:
@@ -221,7 +230,8 @@ def same_value(got: Any, expected: Any, tolerance: float = 0) -> bool:
     return type(expected) in (str, int, bool, bytes, type(None)) and got == expected
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as a message shows it: short, and never failing for what its `repr` does."""
     if isinstance(value, Raises):
         return str(value)
     try:
