@@ -1,0 +1,134 @@
+"""The functions in a student's files: what may be an answer, and where it stands."""
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from novelkit.grading.cells import CODE, Cell, Unreadable, read_cells
+from novelkit.grading.parsing import Code, parse_cells
+from novelkit.grading.programs import CodeMap, Piece, is_main_block
+from novelkit.grading.records import SubmittedFile
+from novelkit.grading.scopes import definitions_in, own_nodes
+
+_FENCE = re.compile(r"^ {0,3}(?:```|~~~)[^\n]*\n(.*?)^ {0,3}(?:```|~~~)", re.DOTALL | re.MULTILINE)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A function of that name: `node` is what it is, `piece` the statement that binds the name.
+
+    `code` are the statements among which it stands, `file` the name of their file.
+    """
+
+    name: str
+    node: ast.AST
+    piece: Piece
+    code: CodeMap
+    file: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class ReadFile:
+    """One file of a submission, read."""
+
+    name: str
+    modified: float
+    cells: tuple[Cell, ...]
+    parsed: Code
+    alone: bool
+
+    @cached_property
+    def map(self) -> CodeMap:
+        """The statements of the code cells."""
+        return CodeMap(self.parsed.pieces)
+
+    @cached_property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The functions of the code cells, in order."""
+        return tuple(replace(one, file=self.name) for one in candidates_in(self.map))
+
+
+def read_files(files: Sequence[SubmittedFile]) -> tuple[list[ReadFile], list[str]]:
+    """The files that can be read, and a Chinese line for each that cannot."""
+    found, unreadable = [], []
+    for file in files:
+        try:
+            cells = read_cells(file)
+        except Unreadable as error:
+            unreadable.append(str(error))
+            continue
+        alone = len(files) == 1
+        parsed = parse_cells(cells, file.name, alone)
+        found.append(ReadFile(file.name, file.modified, cells, parsed, alone))
+    return found, unreadable
+
+
+def candidates_in(code: CodeMap) -> Iterator[Candidate]:
+    """Functions by def, `name = lambda ...`, and `name = other` where other is one of them."""
+    known: set[str] = set()
+    for piece in code.pieces:
+        if is_main_block(piece.node):
+            continue
+        for definition in definitions_in(piece.node):
+            known.add(definition.name)
+            yield Candidate(definition.name, definition, piece, code)
+        for name, value in _assigned(piece.node):
+            if isinstance(value, ast.Lambda) or (isinstance(value, ast.Name) and value.id in known):
+                known.add(name)
+                yield Candidate(name, value, piece, code)
+
+
+def _assigned(node: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
+    if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
+        return
+    for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+        if isinstance(target, ast.Name):
+            yield target.id, node.value
+
+
+def retyped_candidates(file: ReadFile, function: str) -> list[Candidate]:
+    """Definitions of the function in markdown and raw cells: their text, or code fences in it.
+
+    Their program sees the code cells as well, in the order of the notebook.
+    """
+    found: list[Candidate] = []
+    for cell in file.cells:
+        if cell.kind == CODE or function not in cell.source:
+            continue
+        texts = [cell.source, *(fence[1] for fence in _FENCE.finditer(cell.source))]
+        for text in texts:
+            retyped = replace(cell, kind=CODE, source=text)
+            pieces = parse_cells([retyped], file.name, file.alone).pieces
+            if any(one.name == function for one in candidates_in(CodeMap(pieces))):
+                merged = sorted((*file.parsed.pieces, *pieces), key=lambda piece: piece.cell)
+                named = [
+                    one
+                    for one in candidates_in(CodeMap(merged))
+                    if one.name == function and one.piece in pieces
+                ]
+                found.append(replace(named[-1], file=file.name))
+                break
+    return found
+
+
+def parameters_of(node: ast.AST | None) -> tuple[str, ...] | None:
+    """Names of a function's parameters in order; None for what is no function."""
+    if not isinstance(node, _FUNCTIONS):
+        return None
+    given = node.args
+    every = [*given.posonlyargs, *given.args, *given.kwonlyargs]
+    stars = [one for one in (given.vararg, given.kwarg) if one]
+    return tuple(one.arg for one in (*every, *stars))
+
+
+def methods_named(code: CodeMap, function: str) -> Iterator[tuple[str, str]]:
+    """Place and class of methods of that name."""
+    for piece in code.pieces:
+        for node in own_nodes(piece.node):
+            if isinstance(node, ast.ClassDef) and any(
+                getattr(inner, "name", None) == function for inner in node.body
+            ):
+                yield piece.place, node.name

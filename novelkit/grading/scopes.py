@@ -1,0 +1,200 @@
+"""Which global names a top-level statement binds, and which it reads, now or when called.
+
+Python's own symbol table tells local names from global ones, through nested functions, classes and
+comprehensions. Does not cover: names bound by `globals()[...]`, `exec` or a called function's
+`global`.
+"""
+
+import ast
+import symtable
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from novelkit.grading.cells import NO_PROGRAM
+
+_OWN_SCOPE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+_BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.With, ast.Match)
+_CONDITIONAL = (ast.If, ast.Try, ast.TryStar, ast.Match, ast.IfExp, ast.BoolOp)
+_NAMES_AS_TEXT = (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
+# Methods that change what they are called on, of the built-in containers.
+_CHANGING = frozenset(
+    [
+        "append",
+        "extend",
+        "insert",
+        "add",
+        "update",
+        "setdefault",
+        "remove",
+        "discard",
+        "pop",
+        "popitem",
+        "clear",
+        "sort",
+        "reverse",
+        "appendleft",
+        "extendleft",
+        "rotate",
+        "subtract",
+        "difference_update",
+        "intersection_update",
+        "symmetric_difference_update",
+    ]
+)
+
+
+class Binding(Enum):
+    """What a statement does to a name that it binds."""
+
+    DEFINITION = auto()  # def or class: nothing before it matters
+    WHOLE = auto()  # an assignment or an import: nothing before it matters
+    MAYBE = auto()  # inside if, for, try, with: what the name was before may stay
+    CHANGE = auto()  # += , x[...] = , x.append(...): changes what the name was before
+
+
+@dataclass(frozen=True)
+class Uses:
+    """Global names of one statement: bound, read while it runs, read by what it defines."""
+
+    binds: dict[str, Binding]
+    now: frozenset[str]
+    later: frozenset[str]
+
+
+def own_nodes(statement: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those inside functions, lambdas and classes that it defines."""
+    waiting: list[ast.AST] = [statement]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, ast.Lambda):
+            continue
+        if isinstance(node, _OWN_SCOPE):
+            waiting += getattr(node, "decorator_list", [])
+            continue
+        waiting += reversed(list(ast.iter_child_nodes(node)))
+
+
+def definitions_in(statement: ast.stmt) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Functions that the statement defines at top level, also inside if, try, with and loops."""
+    for node in own_nodes(statement):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node
+
+
+def uses_of(node: ast.stmt, source: str) -> Uses:
+    """What a statement binds and reads; never raises, whatever the source."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            table = symtable.symtable(source, "<cell>", "exec")
+        bound, now, later = _by_table(table)
+    except NO_PROGRAM:
+        # Such a statement fails when it runs; more is taken than it needs.
+        names = [inner for inner in ast.walk(node) if isinstance(inner, ast.Name)]
+        bound = {name.id for name in names if isinstance(name.ctx, ast.Store)}
+        bound |= {name for name in (getattr(node, "name", None),) if name}
+        now, later = set(), {name.id for name in names if isinstance(name.ctx, ast.Load)}
+    binds = {name: _binding(node) for name in bound}
+    if isinstance(node, (ast.Delete, ast.Assert)) or _only_annotates(node):
+        # A model deleted to free memory was there when the student checked the answer.
+        binds = {}
+    binds.update({name: Binding.CHANGE for name in _changed(node) if name not in binds})
+    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+        now = now | {node.target.id}
+    return Uses(binds, frozenset(now - _bound_first(node, bound)), frozenset(later))
+
+
+def _by_table(table: symtable.SymbolTable) -> tuple[set[str], set[str], set[str]]:
+    """Bound at top level; read by code that runs at once; read inside functions."""
+    symbols = table.get_symbols()
+    bound = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported()}
+    now = {s.get_name() for s in symbols if s.is_referenced()}
+    later: set[str] = set()
+    waiting = [(child, False) for child in table.get_children()]
+    while waiting:
+        scope, in_function = waiting.pop()
+        deferred = in_function or (scope.get_type() == "function" and not _is_comprehension(scope))
+        names = {s.get_name() for s in scope.get_symbols() if s.is_global()}
+        (later if deferred else now).update(names)
+        waiting += [(child, deferred) for child in scope.get_children()]
+    return bound, now, later
+
+
+def _is_comprehension(scope: symtable.SymbolTable) -> bool:
+    return scope.get_name() in ("listcomp", "setcomp", "dictcomp", "genexpr")
+
+
+def _binding(node: ast.stmt) -> Binding:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return Binding.DEFINITION
+    if isinstance(node, ast.AugAssign):
+        return Binding.CHANGE
+    return Binding.MAYBE if isinstance(node, _BLOCKS) else Binding.WHOLE
+
+
+def _only_annotates(node: ast.stmt) -> bool:
+    return isinstance(node, ast.AnnAssign) and node.value is None
+
+
+def _changed(statement: ast.stmt) -> set[str]:
+    """Names whose value is changed in place: TABLE["a"] = 1, STOP.add("的"), f.cache = {}."""
+    found = set()
+    for node in own_nodes(statement):
+        target: ast.expr | None = None
+        if isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.ctx, ast.Store):
+            target = node.value
+        elif (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in _CHANGING
+        ):
+            target = node.func.value
+        while isinstance(target, (ast.Subscript, ast.Attribute)):
+            target = target.value
+        if isinstance(target, ast.Name):
+            found.add(target.id)
+    return found
+
+
+def _bound_first(statement: ast.stmt, bound: set[str]) -> set[str]:
+    """Names that a block binds before it reads them: the i of `for i in ...: table[i] = ...`.
+
+    Without this, every other loop over i would be part of the answer.
+    """
+    if not isinstance(statement, _BLOCKS):
+        return set()
+    stored: dict[str, tuple[int, int]] = {}
+    loaded: dict[str, tuple[int, int]] = {}
+    # The name of `except ... as` and of `case` is bound where it stands, and nowhere else is asked.
+    nodes = list(own_nodes(statement))
+    caught = {node.name for node in nodes if isinstance(node, _NAMES_AS_TEXT) and node.name}
+    for node, certain, end in _names_in_blocks(statement):
+        if isinstance(node.ctx, ast.Store) and certain:
+            stored[node.id] = min(stored.get(node.id, end), end)
+        elif isinstance(node.ctx, ast.Load):
+            place = (node.lineno, node.col_offset)
+            loaded[node.id] = min(loaded.get(node.id, place), place)
+    return caught | {
+        name
+        for name in bound
+        if name in stored and (name not in loaded or stored[name] <= loaded[name])
+    }
+
+
+def _names_in_blocks(statement: ast.stmt) -> Iterator[tuple[ast.Name, bool, tuple[int, int]]]:
+    """Names, whether they are reached in any case, and where their binding is done."""
+    waiting: list[tuple[ast.AST, bool, tuple[int, int] | None]] = [(statement, True, None)]
+    while waiting:
+        node, certain, end = waiting.pop()
+        if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+            # The value is read before the target on its left is bound.
+            end = (node.end_lineno or node.lineno, node.end_col_offset or 0)
+        if isinstance(node, ast.Name):
+            yield node, certain, end or (node.lineno, node.col_offset)
+        if isinstance(node, _OWN_SCOPE):
+            continue
+        inside = certain and not isinstance(node, _CONDITIONAL)
+        waiting += [(child, inside, end) for child in ast.iter_child_nodes(node)]
