@@ -1,15 +1,14 @@
 """Which global names a top-level statement binds, and which it reads, now or when called.
 
 Python's own symbol table tells local names from global ones, through nested functions, classes and
-comprehensions. Does not cover: names bound by `globals()[...]`, `exec` or a called function's
-`global`.
+comprehensions. Does not cover: names bound by `globals()[...]`, or `exec`.
 """
 
 import ast
 import symtable
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from novelkit.grading.cells import NO_PROGRAM
@@ -56,11 +55,15 @@ class Binding(Enum):
 
 @dataclass(frozen=True)
 class Uses:
-    """Global names of one statement: bound, read while it runs, read by what it defines."""
+    """Global names of one statement: bound, read while it runs, read by what it defines.
 
-    binds: dict[str, Binding]
-    now: frozenset[str]
-    later: frozenset[str]
+    `sets` are those that a call of what it defines binds (`global`).
+    """
+
+    binds: dict[str, Binding] = field(default_factory=dict)
+    now: frozenset[str] = frozenset()
+    later: frozenset[str] = frozenset()
+    sets: frozenset[str] = frozenset()
 
 
 def own_nodes(statement: ast.AST) -> Iterator[ast.AST]:
@@ -84,18 +87,24 @@ def definitions_in(statement: ast.stmt) -> Iterator[ast.FunctionDef | ast.AsyncF
             yield node
 
 
-def uses_of(node: ast.stmt, source: str) -> Uses:
-    """What a statement binds and reads; never raises, whatever the source."""
+def uses_of(node: ast.stmt, source: str, lazy_annotations: bool = False) -> Uses:
+    """What a statement binds and reads; never raises, whatever the source.
+
+    With `lazy_annotations` (`from __future__ import annotations`), annotations read nothing.
+    """
+    head = "from __future__ import annotations\n" if lazy_annotations else ""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            table = symtable.symtable(source, "<cell>", "exec")
-        bound, now, later = _by_table(table)
+            table = symtable.symtable(head + source, "<cell>", "exec")
+        bound, now, later, sets = _by_table(table)
+        bound -= {"annotations"} if lazy_annotations else set()
     except NO_PROGRAM:
         # Such a statement fails when it runs; more is taken than it needs.
         names = [inner for inner in ast.walk(node) if isinstance(inner, ast.Name)]
         bound = {name.id for name in names if isinstance(name.ctx, ast.Store)}
         bound |= {name for name in (getattr(node, "name", None),) if name}
+        sets = set()
         now, later = set(), {name.id for name in names if isinstance(name.ctx, ast.Load)}
     binds = {name: _binding(node) for name in bound}
     if isinstance(node, (ast.Delete, ast.Assert)) or _only_annotates(node):
@@ -104,23 +113,28 @@ def uses_of(node: ast.stmt, source: str) -> Uses:
     binds.update({name: Binding.CHANGE for name in _changed(node) if name not in binds})
     if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
         now = now | {node.target.id}
-    return Uses(binds, frozenset(now - _bound_first(node, bound)), frozenset(later))
+    return Uses(
+        binds, frozenset(now - _bound_first(node, bound)), frozenset(later), frozenset(sets)
+    )
 
 
-def _by_table(table: symtable.SymbolTable) -> tuple[set[str], set[str], set[str]]:
-    """Bound at top level; read by code that runs at once; read inside functions."""
+def _by_table(table: symtable.SymbolTable) -> tuple[set[str], set[str], set[str], set[str]]:
+    """Bound at top level; read by code that runs at once, and in functions; bound in functions."""
     symbols = table.get_symbols()
     bound = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported()}
     now = {s.get_name() for s in symbols if s.is_referenced()}
     later: set[str] = set()
+    sets: set[str] = set()
     waiting = [(child, False) for child in table.get_children()]
     while waiting:
         scope, in_function = waiting.pop()
         deferred = in_function or (scope.get_type() == "function" and not _is_comprehension(scope))
         names = {s.get_name() for s in scope.get_symbols() if s.is_global()}
         (later if deferred else now).update(names)
+        symbols = [s for s in scope.get_symbols() if s.is_declared_global() and s.is_assigned()]
+        sets.update(s.get_name() for s in symbols)
         waiting += [(child, deferred) for child in scope.get_children()]
-    return bound, now, later
+    return bound, now, later, sets
 
 
 def _is_comprehension(scope: symtable.SymbolTable) -> bool:
