@@ -159,6 +159,20 @@ def test_statements_that_do_not_run_are_summarised_in_one_note():
     assert len(notes[0]) < 200
 
 
+@pytest.mark.parametrize(
+    "junk",
+    [
+        "print([N for N in range(3)])",
+        "sizes = [N for N in range(3)]",
+        "print({N: 1 for N, _ in [(1, 2)]}, sum(N for N in (1, 2)))",
+    ],
+)
+def test_a_name_of_a_comprehension_is_neither_bound_nor_read(junk):
+    assert program("N = 2", junk, using("N")) == ["N = 2", using("N")]
+    listed = "sizes = [N for N in range(3)]"
+    assert program(f"N = {BOOM[6:]}", listed, using("sizes")) == [listed, using("sizes")]
+
+
 def test_a_loop_over_the_same_name_is_not_needed():
     table = "T = {}\nfor i in range(3):\n    T[i] = i"
     assert len(program(f"for i in range(9):\n    {BOOM}", table, using("T[2]"))) == 3

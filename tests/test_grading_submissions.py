@@ -148,7 +148,8 @@ def test_cleaning_twice_changes_nothing(name):
     assert clean_name(name).isprintable()
 
 
-def test_long_names_that_differ_at_the_end_stay_two():
+def test_names_are_composed_and_long_ones_that_differ_at_the_end_stay_two():
+    assert clean_name("Jose\u0301") == "Jos\u00e9"
     assert clean_name("字" * 100 + "甲") != clean_name("字" * 100 + "乙")
 
 

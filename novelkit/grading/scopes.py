@@ -10,10 +10,13 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import TypeGuard
 
 from novelkit.grading.cells import NO_PROGRAM
 
-_OWN_SCOPE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_OWN_SCOPE = (*_DEFINITIONS, ast.Lambda)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.With, ast.Match)
 _CONDITIONAL = (ast.If, ast.Try, ast.TryStar, ast.Match, ast.IfExp, ast.BoolOp)
 _NAMES_AS_TEXT = (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
@@ -92,20 +95,17 @@ def uses_of(node: ast.stmt, source: str, lazy_annotations: bool = False) -> Uses
 
     With `lazy_annotations` (`from __future__ import annotations`), annotations read nothing.
     """
+    bound, hidden = _bound(node)
     head = "from __future__ import annotations\n" if lazy_annotations else ""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             table = symtable.symtable(head + source, "<cell>", "exec")
-        bound, now, later, sets = _by_table(table)
-        bound -= {"annotations"} if lazy_annotations else set()
+        now, later, sets = _by_table(table)
     except NO_PROGRAM:
         # Such a statement fails when it runs; more is taken than it needs.
-        names = [inner for inner in ast.walk(node) if isinstance(inner, ast.Name)]
-        bound = {name.id for name in names if isinstance(name.ctx, ast.Store)}
-        bound |= {name for name in (getattr(node, "name", None),) if name}
-        sets = set()
-        now, later = set(), {name.id for name in names if isinstance(name.ctx, ast.Load)}
+        now, later, sets = set(), {one.id for one in ast.walk(node) if _is_load(one)}, set()
+    now -= hidden
     binds = {name: _binding(node) for name in bound}
     if isinstance(node, (ast.Delete, ast.Assert)) or _only_annotates(node):
         # A model deleted to free memory was there when the student checked the answer.
@@ -118,11 +118,50 @@ def uses_of(node: ast.stmt, source: str, lazy_annotations: bool = False) -> Uses
     )
 
 
-def _by_table(table: symtable.SymbolTable) -> tuple[set[str], set[str], set[str], set[str]]:
-    """Bound at top level; read by code that runs at once, and in functions; bound in functions."""
-    symbols = table.get_symbols()
-    bound = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported()}
-    now = {s.get_name() for s in symbols if s.is_referenced()}
+def _is_load(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+
+
+def _bound(statement: ast.stmt) -> tuple[set[str], set[str]]:
+    """Names that a statement binds, and those that are local to a comprehension in it.
+
+    Not by the symbol table: since Python 3.12 it takes the second for the first.
+    """
+    bound: set[str] = set()
+    targets: set[str] = set()
+    read: set[str] = set()
+    inside: set[int] = set()  # nodes of comprehensions, and those of them that are targets
+    own: set[int] = set()
+    for node in own_nodes(statement):
+        if isinstance(node, _COMPREHENSIONS) and id(node) not in inside:
+            inside.update(map(id, ast.walk(node)))
+        if isinstance(node, ast.comprehension):
+            names = [one for one in ast.walk(node.target) if isinstance(one, ast.Name)]
+            targets.update(one.id for one in names)
+            own.update(map(id, names))
+        if _is_load(node) and id(node) not in inside:
+            read.add(node.id)
+        if id(node) not in own:
+            bound.update(_bound_by(node))
+    return bound, targets - read
+
+
+def _bound_by(node: ast.AST) -> list[str]:
+    """The names that this very node binds."""
+    if isinstance(node, ast.Name):
+        return [node.id] if isinstance(node.ctx, ast.Store) else []
+    if isinstance(node, ast.alias):
+        return [node.asname or node.name.split(".")[0]]
+    if isinstance(node, ast.MatchMapping):
+        return [node.rest] if node.rest else []
+    if isinstance(node, (*_DEFINITIONS, *_NAMES_AS_TEXT)):
+        return [node.name] if node.name else []
+    return []
+
+
+def _by_table(table: symtable.SymbolTable) -> tuple[set[str], set[str], set[str]]:
+    """Global names read by code that runs at once, read in functions, bound in functions."""
+    now = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced()}
     later: set[str] = set()
     sets: set[str] = set()
     waiting = [(child, False) for child in table.get_children()]
@@ -134,7 +173,7 @@ def _by_table(table: symtable.SymbolTable) -> tuple[set[str], set[str], set[str]
         symbols = [s for s in scope.get_symbols() if s.is_declared_global() and s.is_assigned()]
         sets.update(s.get_name() for s in symbols)
         waiting += [(child, deferred) for child in scope.get_children()]
-    return bound, now, later, sets
+    return now, later, sets
 
 
 def _is_comprehension(scope: symtable.SymbolTable) -> bool:
@@ -142,7 +181,7 @@ def _is_comprehension(scope: symtable.SymbolTable) -> bool:
 
 
 def _binding(node: ast.stmt) -> Binding:
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+    if isinstance(node, _DEFINITIONS):
         return Binding.DEFINITION
     if isinstance(node, ast.AugAssign):
         return Binding.CHANGE
