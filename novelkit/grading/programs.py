@@ -7,6 +7,7 @@ order, in one namespace; flags of `from __future__` hold for all that follows, a
 
 import ast
 import builtins
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ _GIVEN = frozenset(dir(builtins)) | {
     "__file__",
     "__doc__",
     "__class__",
+    "__builtins__",
     "display",
     "get_ipython",
     "In",
@@ -58,10 +60,9 @@ class CodeMap:
 
     def __init__(self, pieces: Sequence[Piece]) -> None:
         self.pieces = tuple(pieces)
+        lazy = any(is_future(piece.node, "annotations") for piece in self.pieces)
         self.uses: tuple[Uses, ...] = tuple(
-            Uses({}, frozenset(), frozenset())
-            if is_main_block(piece.node)
-            else uses_of(piece.node, piece.source)
+            Uses() if is_main_block(piece.node) else uses_of(piece.node, piece.source, lazy)
             for piece in self.pieces
         )
         self.binders: defaultdict[str, list[int]] = defaultdict(list)
@@ -111,12 +112,16 @@ class _Search:
         self.code, self.answer, self.function = code, answer, function
         self.taken: set[int] = set()
         self.unknown: set[str] = set()
-        self.helpers: set[str] = set()
+        # Binding statements by name, for those that were asked for; and which were followed.
+        self.own: dict[str, list[int]] = {}
+        self.walked: set[tuple[str, int]] = set()
         self.exercise = code.pieces[answer].exercise
 
     def run(self) -> None:
         self._take([self.answer, *self._changes_of_answer()])
         self._take(index for index in self._all() if is_future(self.code.pieces[index].node))
+        if self.unknown:
+            self._take(self._setters())
         if self.unknown:
             stars = [index for index in self._all() if is_star(self.code.pieces[index].node)]
             self._take(stars)
@@ -128,7 +133,7 @@ class _Search:
 
     def redefined(self) -> Iterator[tuple[str, str]]:
         """Helpers with several different definitions, and the place of the one that is taken."""
-        for name in sorted(self.helpers):
+        for name in sorted(self.own):
             every = [self.code.pieces[index] for index in self._definitions(name)]
             kept = [self.code.pieces[i] for i in self._definitions(name) if i in self.taken]
             if kept and len({same_code_key(piece.node) for piece in every}) > 1:
@@ -167,19 +172,32 @@ class _Search:
             for name in uses.later:
                 waiting += self._bindings(name, None)
 
+    def _setters(self) -> list[int]:
+        """Calls of functions that bind, by `global`, what nothing else binds."""
+        found = []
+        for index in self._all():
+            for name in _called(self.code.pieces[index].node):
+                every = self.code.binders.get(name, []) if name != self.function else []
+                sets = {one for other in every for one in self.code.uses[other].sets}
+                if bound := sets & self.unknown:
+                    self.unknown -= bound
+                    found.append(index)
+        return found
+
     def _bindings(self, name: str, before: int | None) -> list[int]:
         """The statements that give a name its value at the end of the file, or at `before`."""
         if name == self.function:
             return [self.answer]
-        every = self._own(self.code.binders.get(name, []), name)
-        earlier = [index for index in every if before is None or index < before]
+        if name not in self.own:
+            self.own[name] = self._own(self.code.binders.get(name, []), name)
+        every = self.own[name]
         if not every:
             if name not in _GIVEN:
                 self.unknown.add(name)
             return []
-        self.helpers.add(name)
-        # Cells are not always run from top to bottom.
-        return self._last_value(name, earlier or every)
+        end = len(every) if before is None else bisect_left(every, before)
+        # Cells are not always run from top to bottom: what is bound only later was so as well.
+        return self._last_value(name, every, end or len(every))
 
     def _own(self, indexes: Sequence[int], name: str) -> list[int]:
         """Without other exercises' answer cells, where the name is bound elsewhere."""
@@ -189,18 +207,32 @@ class _Search:
         bound = any(self.code.uses[index].binds[name] is not Binding.CHANGE for index in own)
         return own if bound else list(indexes)
 
-    def _last_value(self, name: str, indexes: Sequence[int]) -> list[int]:
+    def _last_value(self, name: str, every: Sequence[int], end: int) -> list[int]:
+        """The last binding that stands alone of `every[:end]`, and all that follow it."""
         found = []
-        for index in reversed(indexes):
+        for place in range(end - 1, -1, -1):
+            index = every[place]
+            if (name, index) in self.walked:
+                break  # and so is all before it
+            self.walked.add((name, index))
             found.append(index)
             if self.code.uses[index].binds[name] in (Binding.WHOLE, Binding.DEFINITION):
                 break
         return found
 
 
-def is_future(node: ast.stmt) -> bool:
-    """Whether it is `from __future__ import ...`."""
-    return isinstance(node, ast.ImportFrom) and node.module == "__future__"
+def _called(node: ast.stmt) -> list[str]:
+    """The function of a statement that is nothing but a call of it."""
+    if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Call):
+        return []
+    return [node.value.func.id] if isinstance(node.value.func, ast.Name) else []
+
+
+def is_future(node: ast.stmt, feature: str | None = None) -> bool:
+    """Whether it is `from __future__ import ...`, of that feature if one is named."""
+    if not isinstance(node, ast.ImportFrom) or node.module != "__future__":
+        return False
+    return feature is None or any(alias.name == feature for alias in node.names)
 
 
 def is_star(node: ast.stmt) -> bool:
