@@ -25,8 +25,9 @@ GRAM, WINDOW = 6, 2
 # half) in tests/test_grading_similarity.py; twenty fingerprints are about five lines.
 THRESHOLD = 0.5
 FEWEST = 20
-# A fingerprint that more than this share of the class has is common, and never one of so few.
-COMMON_SHARE, COMMON_COUNT = 0.34, 7
+# A fingerprint that more than this share of the class has is common, and never one of so few:
+# MOSS, which winnows too, stops at ten appearances (its option -m).
+COMMON_SHARE, COMMON_COUNT = 0.15, 7
 
 
 @dataclass(frozen=True)
