@@ -157,7 +157,7 @@ def test_fingerprints_are_the_same_in_every_process():
             [sys.executable, "-c", program, OBVIOUS],
             env={**os.environ, "PYTHONHASHSEED": seed},
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=True,
         ).stdout
         for seed in ("1", "2")
