@@ -74,7 +74,7 @@ img { max-width: 100%; height: auto; }
 @media print { body { max-width: none; padding: 0; font-size: 10.5pt; } a { color: inherit; }
   tr, img, .tile, .remark, .notice { break-inside: avoid; } h2, h3 { break-after: avoid; }
   table { font-size: 8.5pt; } td.title { min-width: 9em; } .wide { overflow: visible; }
-  pre, .tile, .main, .notice, .remark { background: none; } }
+  img { max-height: 21cm; width: auto; } pre, .tile, .main, .notice, .remark { background: none; } }
 """
 # Names that Windows keeps for devices, whatever the ending.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
