@@ -135,5 +135,5 @@ def _allow_more_cpu(seconds: float) -> None:
     """From what was used until now; the hard limit was set before any code of a student ran."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    soft = round(used.ru_utime + used.ru_stime + seconds + 0.5)
+    soft = max(1, round(used.ru_utime + used.ru_stime + seconds))
     resource.setrlimit(resource.RLIMIT_CPU, (min(soft, hard), hard))
