@@ -281,3 +281,27 @@ def test_a_folder_without_exercises_has_no_templates(tmp_path):
     (tmp_path / "a.ipynb").write_text(json.dumps([]), encoding="utf-8")
     with pytest.raises(InputError, match="不能作为 notebook"):
         course_templates(tmp_path)
+
+
+def test_the_course_notebooks_with_the_references_in_their_answer_cells_are_right():
+    exercises, templates = load_exercises(), course_templates(NOTEBOOKS)
+    answered = {
+        name: "\n".join(statement.source for statement in reference_answer(one).statements)
+        for name, one in exercises.items()
+    }
+    files = []
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        for cell in content["cells"]:
+            tag = cell["metadata"].get("novelkit", {}).get("exercise")
+            cell["source"] = answered.get(tag, cell["source"])
+        files.append(SubmittedFile(path.name, json.dumps(content).encode(), 0.0))
+    found = find_answers(Submission("a", tuple(files)), exercises, templates)
+    for name, one in exercises.items():
+        # A reference may import what a student may not.
+        if set(one.forbidden_imports) & reference_answer(one).imports:
+            assert found[name].status is Status.FORBIDDEN, name
+            continue
+        assert found[name].function == one.function, found[name]
+        function = load(found[name])
+        assert all(passes(function, case) for case in one.public_cases), name

@@ -188,6 +188,15 @@ def test_a_value_before_the_last_is_not_needed():
     assert program(f"X = {BOOM[6:]}", "X = 2", using("X")) == ["X = 2", using("X")]
 
 
+def test_a_function_reads_the_last_value_and_a_statement_the_one_before_it():
+    answer = code(using("value * F * times"), DOUBLE)
+    assert run(notebook(code("F = 5"), answer, code("F = 2"))) == 12
+    cells = ("F = 2", "T = F", "F = 5", using("value * T * times"))
+    assert run(notebook(*map(code, cells))) == 12
+    # Cells are not always run from top to bottom: what is bound only later is needed as well.
+    assert program("F = 1 + G", "G = 1", using("F")) == ["F = 1 + G", "G = 1", using("F")]
+
+
 def test_a_star_import_is_taken_only_for_a_name_that_nothing_else_gives():
     assert "from math import *" not in program("from math import *", using("len(str(value))"))
     assert "from math import *" in program("from math import *", using("floor(value)"))
@@ -207,7 +216,8 @@ def test_a_helper_of_another_exercises_cell_does_not_replace_ones_own():
     answer = find(notebook(*cells), both)
     assert load(answer)(3, 2) == 12
     assert any("helper 有几个不同的定义" in note for note in answer.notes)
-    assert run(notebook(code("def helper(): return 2", "05-other"), cells[0])) == 12
+    alone = code(using("helper() * value * times"), DOUBLE)
+    assert run(notebook(code("def helper(): return 2", "05-other"), alone)) == 12
 
 
 def test_statements_on_one_line_are_cut_apart_and_know_their_line():

@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from novelkit.grading.parsing import Piece
 from novelkit.grading.records import Statement
@@ -60,15 +61,24 @@ class CodeMap:
 
     def __init__(self, pieces: Sequence[Piece]) -> None:
         self.pieces = tuple(pieces)
+
+    @cached_property
+    def uses(self) -> tuple[Uses, ...]:
+        """The names of each statement; made when a program is built, since most files need none."""
         lazy = any(is_future(piece.node, "annotations") for piece in self.pieces)
-        self.uses: tuple[Uses, ...] = tuple(
+        return tuple(
             Uses() if is_main_block(piece.node) else uses_of(piece.node, piece.source, lazy)
             for piece in self.pieces
         )
-        self.binders: defaultdict[str, list[int]] = defaultdict(list)
+
+    @cached_property
+    def binders(self) -> dict[str, list[int]]:
+        """The statements that bind a name, by their place in `pieces`."""
+        found: defaultdict[str, list[int]] = defaultdict(list)
         for index, uses in enumerate(self.uses):
             for name in uses.binds:
-                self.binders[name].append(index)
+                found[name].append(index)
+        return dict(found)
 
 
 def is_main_block(node: ast.stmt) -> bool:
@@ -142,7 +152,7 @@ class _Search:
     def _definitions(self, name: str) -> list[int]:
         return [
             index
-            for index in self.code.binders[name]
+            for index in self.code.binders.get(name, [])
             if self.code.uses[index].binds[name] is Binding.DEFINITION
         ]
 
@@ -153,7 +163,7 @@ class _Search:
         """`f.cache = {}` behind the answer; another value of its name is not the answer."""
         return [
             index
-            for index in self.code.binders[self.function]
+            for index in self.code.binders.get(self.function, [])
             if index > self.answer
             and self.code.uses[index].binds[self.function] is Binding.CHANGE
             and not isinstance(self.code.pieces[index].node, ast.AugAssign)

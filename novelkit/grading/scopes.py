@@ -107,12 +107,9 @@ def uses_of(node: ast.stmt, source: str, lazy_annotations: bool = False) -> Uses
         now, later, sets = set(), {one.id for one in ast.walk(node) if _is_load(one)}, set()
     now -= hidden
     binds = {name: _binding(node) for name in bound}
-    if isinstance(node, (ast.Delete, ast.Assert)) or _only_annotates(node):
-        # A model deleted to free memory was there when the student checked the answer.
+    if _only_annotates(node):
         binds = {}
     binds.update({name: Binding.CHANGE for name in _changed(node) if name not in binds})
-    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-        now = now | {node.target.id}
     return Uses(
         binds, frozenset(now - _bound_first(node, bound)), frozenset(later), frozenset(sets)
     )
@@ -147,7 +144,10 @@ def _bound(statement: ast.stmt) -> tuple[set[str], set[str]]:
 
 
 def _bound_by(node: ast.AST) -> list[str]:
-    """The names that this very node binds."""
+    """The names that this very node binds.
+
+    `del` is nothing: a model deleted to free memory was there when the student checked the answer.
+    """
     if isinstance(node, ast.Name):
         return [node.id] if isinstance(node.ctx, ast.Store) else []
     if isinstance(node, ast.alias):
