@@ -11,6 +11,7 @@ import re
 import tokenize
 import warnings
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from novelkit.exercises import exercise_cells
@@ -23,6 +24,7 @@ from novelkit.grading.records import SubmittedFile
 NO_PROGRAM = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
 CODE = "code"
 # A course notebook with its pictures is 1 MB; above this the outputs are dropped when read.
+CACHED = 20_000  # characters of a cell
 KEPT_WHOLE = 4 * MEGABYTE
 NOT_A_NOTEBOOK = "{} 不是有效的 notebook（{}），没有评分：请在 Jupyter 里重新保存再交。"
 # Encodings that a Chinese student's editor may write; others (rot13, idna) are no text encodings
@@ -52,7 +54,17 @@ class Cell:
 
 
 def parsed(source: str) -> ast.Module:
-    """The tree of a program; raises one of NO_PROGRAM, and warns of nothing."""
+    """The tree of a program, not to be changed; raises one of NO_PROGRAM, and warns of nothing."""
+    # Most cells stand in the notebook of every student.
+    return _parsed_once(source) if len(source) < CACHED else _parsed(source)
+
+
+@lru_cache(maxsize=1 << 12)
+def _parsed_once(source: str) -> ast.Module:
+    return _parsed(source)
+
+
+def _parsed(source: str) -> ast.Module:
     with warnings.catch_warnings():
         # A student's "\d" is no concern of the grader, and must not end it where warnings do.
         warnings.simplefilter("ignore")

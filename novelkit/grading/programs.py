@@ -10,8 +10,8 @@ import builtins
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 
 from novelkit.grading.parsing import Piece
 from novelkit.grading.records import Statement
@@ -67,7 +67,7 @@ class CodeMap:
         """The names of each statement; made when a program is built, since most files need none."""
         lazy = any(is_future(piece.node, "annotations") for piece in self.pieces)
         return tuple(
-            Uses() if is_main_block(piece.node) else uses_of(piece.node, piece.source, lazy)
+            Uses() if is_main_block(piece.node) else _uses(_Key(piece.source, lazy, piece.node))
             for piece in self.pieces
         )
 
@@ -79,6 +79,20 @@ class CodeMap:
             for name in uses.binds:
                 found[name].append(index)
         return dict(found)
+
+
+@dataclass(frozen=True)
+class _Key:
+    """A statement by its source: most of them stand in the notebook of every student."""
+
+    source: str
+    lazy: bool
+    node: ast.stmt = field(compare=False)
+
+
+@lru_cache(maxsize=1 << 13)
+def _uses(key: _Key) -> Uses:
+    return uses_of(key.node, key.source, key.lazy)
 
 
 def is_main_block(node: ast.stmt) -> bool:
