@@ -53,8 +53,9 @@ MISSING = {
 class Reply:
     """What came of loading or of one call.
 
-    `outcome` is "value", "raised", "forbidden", "timeout", "too large", "broken" (no or no valid
-    answer: the worker ended, or wrote what it was not asked for) or "keeper" (the server's fault).
+    `outcome` is "value", "raised", "too large" (an honest worker's word: there was a value),
+    "forbidden", "timeout", "broken" (no or no valid answer: the worker ended, or wrote what it was
+    not asked for) or "keeper" (the server's fault). After the last four it answers no more.
     """
 
     outcome: str
@@ -269,7 +270,7 @@ class Worker:
         self.seed = job.seed
 
     def call(self, arguments: Sequence[Any]) -> Reply:
-        """Call the function. After an outcome that is neither a value nor raised, only `close`."""
+        """Call the function. See `Reply` on when it is the last one."""
         nonce = secrets.token_hex(16)
         request = {
             "nonce": nonce,
@@ -296,7 +297,7 @@ class Worker:
             return Reply("timeout")
         except frames.TooLongError:
             self.killed = True
-            return Reply("too large")
+            return Reply("broken", message="回答超过了约定的长度")
         except (frames.BrokenFrameError, OSError) as error:
             return Reply("broken", message=str(error))
         if type(found.get("keeper")) is str:
