@@ -182,7 +182,8 @@ class _Finder:
         tagged = [one for one in first if one.piece.exercise == exercise.name]
         chosen = (tagged or first)[-1]
         notes = []
-        if not tagged:
+        # A program has no answer cells.
+        if not tagged and ".py" not in chosen.piece.place:
             notes.append(
                 f"{exercise.function} 不在练习的答题格里，用的是{spaced(chosen.piece.place)}的。"
             )
