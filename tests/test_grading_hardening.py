@@ -109,8 +109,8 @@ def test_hidden_inputs_cannot_leave_through_names(box):
 def test_what_a_worker_says_is_cut(box):
     code = """
     def f(x):
-        send({"nonce": sys._getframe(2).f_locals["request"]["nonce"], "raised": ["X" * 99999] * 10, "message": "y" * 99999,
-              "place": "z" * 99999, "line": 10**4000})
+        send({"nonce": sys._getframe(2).f_locals["request"]["nonce"], "message": "y" * 99999,
+              "raised": ["X" * 99999] * 10, "place": "z" * 99999, "line": 10**4000})
         os._exit(0)
     """
     reply, _ = ask(box, code)

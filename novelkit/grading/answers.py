@@ -11,6 +11,7 @@ import inspect
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from novelkit.errors import InputError
@@ -207,6 +208,7 @@ class _Finder:
                 ]
         return None, []
 
+    @cached_property
     def _others(self) -> list[Candidate]:
         """Functions that no exercise asks for, each once, however often it was copied."""
         unique = {
@@ -221,7 +223,7 @@ class _Finder:
 
     def _by_likeness(self, exercise: Exercise) -> tuple[Candidate | None, list[str]]:
         wanted = self.signatures[exercise.name]
-        others = self._others()
+        others = self._others
         same = [one for one in others if parameters_of(one.node) == wanted]
         shared = sum(signature == wanted for signature in self.signatures.values()) > 1
         near = [
@@ -279,7 +281,7 @@ class _Finder:
         for file in self.files:
             for place, owner in methods_named(file.map, exercise.function):
                 yield f"{place}把 {exercise.function} 写成了类 {owner} 的方法：请写成单独的函数。"
-        names = [one.name for one in self._others()]
+        names = [one.name for one in self._others]
         if close := difflib.get_close_matches(exercise.function, names, 1, RESEMBLES):
             yield f"你写了 {close[0]}：是不是想写 {exercise.function}？请把名字改过来。"
 

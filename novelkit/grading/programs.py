@@ -7,6 +7,7 @@ order, in one namespace; flags of `from __future__` hold for all that follows, a
 
 import ast
 import builtins
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -112,6 +113,8 @@ class _Search:
         self.taken: set[int] = set()
         self.unknown: set[str] = set()
         self.helpers: set[str] = set()
+        self.known: dict[str, list[int]] = {}
+        self.listed: defaultdict[str, set[int]] = defaultdict(set)
         self.exercise = code.pieces[answer].exercise
 
     def run(self) -> None:
@@ -162,36 +165,44 @@ class _Search:
                 continue
             self.taken.add(index)
             uses = self.code.uses[index]
-            for name in uses.now:
-                waiting += self._bindings(name, index)
-            for name in uses.later:
-                waiting += self._bindings(name, None)
+            wanted = [(name, index) for name in uses.now] + [(name, None) for name in uses.later]
+            for name, before in wanted:
+                waiting += (one for one in self._bindings(name, before) if one not in self.taken)
 
     def _bindings(self, name: str, before: int | None) -> list[int]:
-        """The statements that give a name its value at the end of the file, or at `before`."""
+        """What gives a name its value at the end of the file, or at `before`, and is new."""
         if name == self.function:
             return [self.answer]
-        every = self._own(self.code.binders.get(name, []), name)
-        earlier = [index for index in every if before is None or index < before]
+        every = self._own(name)
         if not every:
             if name not in _GIVEN:
                 self.unknown.add(name)
             return []
         self.helpers.add(name)
         # Cells are not always run from top to bottom.
-        return self._last_value(name, earlier or every)
+        end = 0 if before is None else bisect_left(every, before)
+        return self._last_value(name, every, end or len(every))
 
-    def _own(self, indexes: Sequence[int], name: str) -> list[int]:
-        """Without other exercises' answer cells, where the name is bound elsewhere."""
+    def _own(self, name: str) -> list[int]:
+        """What binds it, in order; no other exercise's answer cell, where it is bound elsewhere."""
+        if name in self.known:
+            return self.known[name]
+        indexes = self.code.binders.get(name, [])
         own = [
             index for index in indexes if self.code.pieces[index].exercise in (None, self.exercise)
         ]
         bound = any(self.code.uses[index].binds[name] is not Binding.CHANGE for index in own)
-        return own if bound else list(indexes)
+        self.known[name] = own if bound else list(indexes)
+        return self.known[name]
 
-    def _last_value(self, name: str, indexes: Sequence[int]) -> list[int]:
-        found = []
-        for index in reversed(indexes):
+    def _last_value(self, name: str, indexes: Sequence[int], end: int) -> list[int]:
+        found: list[int] = []
+        listed = self.listed[name]
+        for at in range(end - 1, -1, -1):
+            if at in listed:
+                break  # and so is all that this one builds on
+            listed.add(at)
+            index = indexes[at]
             found.append(index)
             if self.code.uses[index].binds[name] in (Binding.WHOLE, Binding.DEFINITION):
                 break

@@ -17,6 +17,7 @@ ATTEMPTS: list[Attempt] = [
         Status.FAILED,
         Status.OUT_OF_MEMORY,
         Status.TIMEOUT,
+        Status.CRASHED,
         why="Too large.",
     ),
     hostile(

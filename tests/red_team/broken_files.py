@@ -12,6 +12,7 @@ from red_team.attempts import (
     CAUSE,
     RIGHT_CAUSE,
     Attempt,
+    Content,
     Deserved,
     answer_notebook,
     as_bytes,
@@ -32,7 +33,7 @@ def file(
     student: str,
     chinese: str,
     english: str,
-    files: Mapping[str, bytes],
+    files: Mapping[str, Content],
     deserved: Deserved,
     why: str = NOTHING_READ,
     every: bool = True,
@@ -43,7 +44,7 @@ def file(
     return attempt(student, chinese, english, write, wanted, why)
 
 
-def one(student: str, chinese: str, english: str, content: bytes, *rest: Deserved) -> Attempt:
+def one(student: str, chinese: str, english: str, content: Content, *rest: Deserved) -> Attempt:
     return file(student, chinese, english, {"07_diagnosis.ipynb": content}, *(rest or (ERROR,)))
 
 
@@ -121,7 +122,7 @@ SOURCES = [
 ]
 
 STILL_READ = [
-    one("huge-outputs", "100 MB 的输出", "100 MB of outputs", _with_outputs(100)),
+    one("huge-outputs", "100 MB 的输出", "100 MB of outputs", lambda: _with_outputs(100)),
     one("old-format", "nbformat 3", "a notebook of nbformat 3", _old_format()),
     one("byte-order-mark", "带 BOM", "a byte order mark", b"\xef\xbb\xbf" + answer_notebook()),
     one("utf-16", "UTF-16", "UTF-16", answer_notebook().decode().encode("utf-16")),
@@ -172,8 +173,8 @@ def _zip(members: Mapping[str, bytes]) -> bytes:
 
 
 def _bomb() -> bytes:
-    """400 MB of spaces in 400 kB, and an archive in an archive in an archive."""
-    inner = _zip({"07_diagnosis.ipynb": b" " * (400 << 20)})
+    """200 MB of spaces in 200 kB, and an archive in an archive in an archive."""
+    inner = _zip({"07_diagnosis.ipynb": b" " * (200 << 20)})
     return _zip({"a/07_diagnosis.zip": inner, "b.zip": _zip({"c.zip": _zip({"d.zip": inner})})})
 
 
@@ -189,7 +190,17 @@ def _many_fences() -> bytes:
 
 
 def _many_cells() -> bytes:
-    return as_bytes(notebook([cell("(") for _ in range(60_000)]))
+    """Cells that might belong together, behind a long one that each is tried with."""
+    long = cell("a = 1\n" * 40_000)
+    return as_bytes(notebook([long, *(cell("(") for _ in range(60_000))]))
+
+
+def _many_names() -> bytes:
+    """Each statement needs the ones before it, and there are very many functions."""
+    lines = "if a:\n    a = a\n" * 7_000 + "".join(
+        f"def f{number}(signs): return a\n" for number in range(2_500)
+    )
+    return as_bytes(notebook([cell(lines), cell("def name_cause(signs):\n    return a", CAUSE)]))
 
 
 def _links(folder: Path) -> None:
@@ -216,13 +227,15 @@ def trap(
     student: str,
     chinese: str,
     english: str,
-    write: Callable[[Path], None] | bytes,
+    write: Callable[[Path], None],
     deserved: Deserved = MISSING,
     why: str = "What points elsewhere, blocks or swells is not read.",
 ) -> Attempt:
-    if isinstance(write, bytes):
-        write = write_files({f"{student}.zip": write})
     return attempt(student, chinese, english, write, {CAUSE: deserved}, why)
+
+
+def packed(student: str, content: Content) -> Callable[[Path], None]:
+    return write_files({f"{student}.zip": content})
 
 
 ESCAPING_NAMES = {
@@ -231,28 +244,43 @@ ESCAPING_NAMES = {
     "C:\\red_team.py": b"x = 1\n",
 }
 TRAPS = [
-    trap("zip-bomb", "压缩炸弹", "a zip bomb, and zips in zips", _bomb()),
+    trap("zip-bomb", "压缩炸弹", "a zip bomb, and zips in zips", packed("zip-bomb", _bomb)),
     trap(
-        "zip-escape", "压缩包里的路径指向包外", "members that point outside", _zip(ESCAPING_NAMES)
+        "zip-escape",
+        "压缩包里的路径指向包外",
+        "members that point outside",
+        packed("zip-escape", _zip(ESCAPING_NAMES)),
     ),
-    trap("zip-damaged", "损坏的压缩包", "a damaged archive", _zip(HONEST_BITS)[:-30]),
+    trap(
+        "zip-damaged",
+        "损坏的压缩包",
+        "a damaged archive",
+        packed("zip-damaged", _zip(HONEST_BITS)[:-30]),
+    ),
     trap(
         "many-programs",
         "三百个程序，一起解析要几十 GB",
-        "300 programs, trees of many GB",
-        _many_programs(),
+        "300 programs, whose trees take many GB",
+        packed("many-programs", _many_programs),
     ),
     trap(
         "many-fences",
         "markdown 里十万个代码块",
         "100,000 code fences in a text cell",
-        write_files({"many-fences/07_diagnosis.ipynb": _many_fences()}),
+        write_files({"many-fences/07_diagnosis.ipynb": _many_fences}),
     ),
     trap(
         "many-cells",
         "六万个读不通的单元格",
         "60,000 cells that are no programs",
-        write_files({"many-cells/07_diagnosis.ipynb": _many_cells()}),
+        write_files({"many-cells/07_diagnosis.ipynb": _many_cells}),
+    ),
+    trap(
+        "many-names",
+        "几万条互相依赖的语句和几千个函数",
+        "statements by the ten thousand that need one another, and thousands of functions",
+        write_files({"many-names/07_diagnosis.ipynb": _many_names}),
+        Deserved((Status.ERROR, Status.FAILED, Status.MISSING, Status.TIMEOUT)),
     ),
     trap("links", "指向同学作业和 /etc/passwd 的符号链接", "links to others' files", _links),
     trap(

@@ -226,14 +226,13 @@ PROCESSES = [
         """
         import os, shutil, subprocess
         def name_cause(signs):
-            for action in (lambda: os.setuid(0), lambda: os.chroot("/"), lambda: os.nice(-5)):
+            for action, argument in ((os.setuid, 0), (os.chroot, "/"), (os.nice, -5)):
                 try:
-                    action()
-                    return "did"
+                    return f"did {action(argument)}"
                 except OSError:
                     pass
             for command in (["su", "-c", "id -u"], ["sudo", "-n", "id", "-u"]):
-                if shutil.which(command[0]) and len(signs) == 5:
+                if len(signs) == 5 and shutil.which(command[0]):
                     done = subprocess.run(command, stdin=-3, capture_output=True, timeout=9)
                     if done.stdout.strip() == b"0":
                         return "root"
