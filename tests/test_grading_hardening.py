@@ -1,9 +1,11 @@
 """What a worker may not do to the grader, each found by the red team (tests/red_team)."""
 
 import os
+import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
@@ -181,6 +183,28 @@ def test_byte_code_of_a_forbidden_module_cannot_be_read(box):
     refused, _ = ask(box, code, "statistics", forbidden=["statistics"])
     assert allowed.value[1] > 0 or not allowed.value[0]
     assert refused.value == [allowed.value[0], 0]
+
+
+ELSEWHERE = """
+import sys
+from novelkit.grading.records import Limits, Statement
+from novelkit.grading.sandbox import Job, Sandbox
+from novelkit.grading.worker import isolation
+isolation.unshare(isolation.CLONE_NEWNS)
+isolation.mount("none", "/", flags=isolation.MS_REC | isolation.MS_PRIVATE)
+isolation.mount("none", "/srv", "tmpfs", data="mode=777")
+code = "def f(x):\\n    open('/srv/left', 'w').close()\\n    return x\\n"
+with Sandbox((), Limits()) as box:
+    print(box.open(Job([Statement(code, "")], "f")).call([1]).message)
+"""
+
+
+@pytest.mark.skipif(not Path("/srv").is_dir(), reason="a folder to mount a disk on")
+def test_a_disk_mounted_below_the_root_is_read_only_as_well():
+    root = Path(__file__).resolve().parents[1]
+    command = [sys.executable, "-c", ELSEWHERE]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert "Errno 30" in done.stdout
 
 
 def test_modules_that_ask_for_main_work(box):
