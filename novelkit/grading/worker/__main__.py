@@ -51,8 +51,9 @@ class Server:
         self.processes = 0 if self.user is not None else processes.count_of_user(os.geteuid())
         self.packages: dict[str, str | None] = {}
         isolation.control(isolation.PR_SET_CHILD_SUBREAPER, 1)
-        isolation.control(isolation.PR_SET_DUMPABLE, 0)
+        # Before it cannot be looked into: an ordinary user must write its own /proc/self/uid_map.
         self.namespaces = self._hide()
+        isolation.control(isolation.PR_SET_DUMPABLE, 0)
         self.network = self._try_namespaces()
         for name in settings["preload"]:
             importlib.import_module(name)
