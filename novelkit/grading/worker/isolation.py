@@ -87,10 +87,13 @@ def hide(folders: Sequence[str], keep: Sequence[str]) -> None:
 
 def _make_read_only() -> None:
     """Every mount: the root's own flag says nothing of a disk that is mounted somewhere below."""
+    # But for the temporary folder, which only the server can write: torch wants one to load.
     for line in Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines():
         _, _, _, _, point, options, *_ = line.split(" ")
         # The kernel writes spaces and the like as "\\040"; what was set has to stay set.
         path = re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), point)
+        if path == os.path.realpath(SCRATCH):
+            continue
         kept = sum(MOUNT_FLAGS.get(option, 0) for option in options.split(","))
         try:
             mount("none", path, flags=MS_REMOUNT | MS_BIND | MS_RDONLY | kept)
@@ -136,6 +139,7 @@ def fresh_scratch(size: int, user: int | None) -> None:
     work = str(Path(SCRATCH, WORK))
     owner = f",uid={user},gid={user}" if user is not None else ""
     flags = MS_NOSUID | MS_NODEV
+    mount("none", SCRATCH, flags=MS_REMOUNT | MS_BIND | MS_RDONLY | flags)
     mount("none", work, "tmpfs", flags, f"size={size},nr_inodes=4096,mode=700{owner}")
     os.chdir(work)
 
