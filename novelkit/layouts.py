@@ -1,4 +1,4 @@
-"""The layouts of the DATA, RUN and model folders: file names, keys and version numbers.
+"""The layouts of the DATA, RUN, model and grading folders: file names, keys and version numbers.
 
 This is the one place where they are written down; a test compares it with folders as they are
 written. A reader refuses a version that it does not know, so a layout changes only together with
@@ -162,6 +162,15 @@ Model folder (written by `train`, read by `write`, `AutoModelForCausalLM`, `Auto
 Writing record (written by `write --record` and the writing desk, read by `write --replay`)
     NAME.json             {"format": "novelkit-writing", "version": 1, ...}
                           what was asked, what came, what was kept: see `novelkit.writing.record`
+
+Grading (written by `grade` and by `pytest tests/grading --submissions`)
+    batch.json            {"format": "novelkit-grading", "version": 1, "seed"}
+    results.jsonl         a line for each student and exercise, of equal ones the last counts:
+                          see `novelkit.grading.records.Result`
+    overrides.csv         student, exercise, points, comment: the instructor's, only read
+    grades.csv, grades.moodle.csv, grades.canvas.csv, similarity.csv
+    grades.json           {"format": "novelkit-grades", "version": 1, "batch", "grades"}
+    class.html, similarity.html, students/ID.html
 """
 
 import json

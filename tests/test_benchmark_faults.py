@@ -7,6 +7,7 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -152,6 +153,24 @@ def test_scores_of_rankings(runs):
     assert score.top_1 == pytest.approx((len(faulty) - 1) / len(faulty))
     rows = faults_report.coverage(cases, rankings)
     assert rows[0][1] == 1.0 and [r[1] for r in rows] == sorted((r[1] for r in rows), reverse=True)
+
+
+def test_equal_alarms_silence_whoever_flags_healthy_runs():
+    def case(truth):
+        return SimpleNamespace(truth=truth)
+
+    sick = [(case("label_shift"), [("label_shift", sure), (HEALTHY, 0.0)]) for sure in (0.9, 0.5)]
+    well = [(case(HEALTHY), [(HEALTHY, 1.0), ("restarted", 0.0)])] * 49
+    loud = (case(HEALTHY), [("restarted", 0.7), (HEALTHY, 0.3)])
+
+    def scored(*pairs):
+        return faults_report.judge(*map(list, zip(*pairs, strict=True))).at_equal_alarms
+
+    # One of fifty is allowed, two are not, and then only what is surer than they counts.
+    assert scored(*sick, *well, loud) == 1.0
+    assert scored(*sick, *well, loud, loud) == 0.5
+    surest = (case(HEALTHY), [("restarted", 0.95), (HEALTHY, 0.05)])
+    assert scored(*sick, *well, surest, surest) == 0.0
 
 
 def test_signs_of_the_probes_are_read_back(runs):

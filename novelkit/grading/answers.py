@@ -163,7 +163,7 @@ class _Finder:
     # ---- where it may be
 
     def _is_template(self, exercise: Exercise, candidate: Candidate) -> bool:
-        template, key = self.templates[exercise.name], same_code_key(candidate.node)
+        template, key = self.templates[exercise.name], candidate.key
         return key in self.given or (template is not None and same_code_key(template) == key)
 
     def _named(self, exercise: Exercise, file: ReadFile) -> list[Candidate]:
@@ -182,13 +182,16 @@ class _Finder:
         tagged = [one for one in first if one.piece.exercise == exercise.name]
         chosen = (tagged or first)[-1]
         notes = []
-        if not tagged:
-            notes.append(f"{exercise.function} 不在练习的答题格里，用的是 {chosen.piece.place}的。")
-        different = {same_code_key(one.node) for found in every for one in found}
+        # A program has no answer cells.
+        if not tagged and ".py" not in chosen.piece.place:
+            notes.append(
+                f"{exercise.function} 不在练习的答题格里，用的是{spaced(chosen.piece.place)}的。"
+            )
+        different = {one.key for found in every for one in found}
         if len(different) > 1:
             notes.append(
                 f"{exercise.function} 有 {len(different)} 个不同的定义，"
-                f"评分用的是 {chosen.piece.place}的。"
+                f"评分用的是{spaced(chosen.piece.place)}的。"
             )
         return chosen, notes
 
@@ -202,22 +205,20 @@ class _Finder:
                 if not self._is_template(exercise, one)
             ]
             if found:
-                place = found[-1].piece.place
-                return found[-1], [
-                    f"{place}不是代码格，里面的 {exercise.function} 仍然评分：请把它改成代码格。"
-                ]
+                note = f"{spaced(found[-1].piece.place)}不是代码格，里面的 {exercise.function} "
+                return found[-1], [note + "仍然评分：请把它改成代码格。"]
         return None, []
 
     @cached_property
     def _others(self) -> list[Candidate]:
         """Functions that no exercise asks for, each once, however often it was copied."""
         unique = {
-            (one.name, same_code_key(one.node)): one
+            (one.name, one.key): one
             for file in self.files
             for one in file.candidates
             if one.name not in self.functions
             and parameters_of(one.node) is not None
-            and same_code_key(one.node) not in self.given
+            and one.key not in self.given
         }
         return list(unique.values())
 
@@ -248,12 +249,14 @@ class _Finder:
         imports = imports_of(program.pieces)
         banned = [name for name in exercise.forbidden_imports if name in imports]
         notes += [
-            f"{imports[name].place}导入了 {name}，这道题不许用：请自己写出来。" for name in banned
+            f"{spaced(imports[name].place)}导入了 {name}，这道题不许用：请自己写出来。"
+            for name in banned
         ]
         notes += _program_notes(program)
         cells = {piece.cell for piece in program.pieces}
         file = next(file for file in self.files if file.name == found.file)
-        notes += [line for cell in sorted(cells) for line in file.parsed.changes.get(cell, ())]
+        changes = [line for cell in sorted(cells) for line in file.parsed.changes.get(cell, ())]
+        notes += dict.fromkeys(changes)
         notes += _first([broken.note for broken in file.parsed.broken])
         return Answer(
             exercise.name,
@@ -270,7 +273,8 @@ class _Finder:
         if not given:
             given = [one for f in files for one in retyped_candidates(f, exercise.function)]
         if given:
-            notes = [f"{given[-1].piece.place}的 {exercise.function} 没有改动，还是题目给的样子。"]
+            place = spaced(given[-1].piece.place)
+            notes = [f"{place}的 {exercise.function} 没有改动，还是题目给的样子。"]
         else:
             notes = [f"没有找到函数 {exercise.function}。", *self._resembling(exercise)]
         notes += _first([broken.note for file in files for broken in file.parsed.broken])
@@ -280,10 +284,16 @@ class _Finder:
     def _resembling(self, exercise: Exercise) -> Iterator[str]:
         for file in self.files:
             for place, owner in methods_named(file.map, exercise.function):
-                yield f"{place}把 {exercise.function} 写成了类 {owner} 的方法：请写成单独的函数。"
+                wrong = f"{spaced(place)}把 {exercise.function} 写成了类 {owner} 的方法"
+                yield f"{wrong}：请写成单独的函数。"
         names = [one.name for one in self._others]
         if close := difflib.get_close_matches(exercise.function, names, 1, RESEMBLES):
             yield f"你写了 {close[0]}：是不是想写 {exercise.function}？请把名字改过来。"
+
+
+def spaced(place: str) -> str:
+    """A place inside a Chinese sentence: a file's name stands between spaces."""
+    return place if place.startswith("第") else f" {place} "
 
 
 def _rank(file: ReadFile, exercise: Exercise) -> tuple[bool, float]:
@@ -310,7 +320,7 @@ def _broken_with(exercise: Exercise, files: Sequence[ReadFile]) -> list[str]:
 
 def _program_notes(program: Program) -> Iterator[str]:
     for name, place in program.redefined:
-        yield f"{name} 有几个不同的定义，用的是 {place}的。"
+        yield f"{name} 有几个不同的定义，用的是{spaced(place)}的。"
     if program.unknown:
         names = "、".join(program.unknown[:5])
         yield f"答案用到了 {names}，但是文件里没有定义：请重启内核，从头运行一遍。"

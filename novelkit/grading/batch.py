@@ -22,14 +22,20 @@ from typing import Any
 
 from novelkit import layouts
 from novelkit.errors import InputError, WorkError
-from novelkit.exercises import Exercise
-from novelkit.grading.answers import find_answers, reference_answer
-from novelkit.grading.cases import Cases
+from novelkit.exercises import EXERCISES_FOLDER, Exercise
+from novelkit.grading.answers import (
+    course_functions,
+    course_templates,
+    find_answers,
+    reference_answer,
+)
+from novelkit.grading.cases import Cases, draw_cases
 from novelkit.grading.judging import failures, grade_answer, result_key
 from novelkit.grading.records import Answer, Isolation, Limits, Result, Status, Submission
 from novelkit.grading.sandbox import Sandbox
 
 FORMAT = "novelkit-grading"
+NOTEBOOKS_FOLDER = EXERCISES_FOLDER.parents[1] / "notebooks"
 RESULTS_FILE, BATCH_FILE = "results.jsonl", "batch.json"
 
 OnResult = Callable[[Result, bool], None]
@@ -43,6 +49,21 @@ class Course:
     cases: Mapping[str, Cases]
     templates: Mapping[str, str]
     seed: int
+    # Functions of the course's notebooks that are no answers, whatever they are called.
+    given: Sequence[str] = ()
+
+    @classmethod
+    def prepare(
+        cls, exercises: Mapping[str, Exercise], seed: int, own_cases: Path | None = None
+    ) -> "Course":
+        """With the answer cells and functions of the course's own notebooks; `InputError`."""
+        return cls(
+            exercises,
+            draw_cases(exercises, seed, own_cases),
+            course_templates(NOTEBOOKS_FOLDER),
+            seed,
+            course_functions(NOTEBOOKS_FOLDER),
+        )
 
 
 class Store:
@@ -159,10 +180,9 @@ class Grader:
 
     def answers(self, submission: Submission) -> dict[str, Answer]:
         """What a submission holds for each exercise; never raises for what a student wrote."""
-        if submission.conflict is not None:
-            return self._ungradable(submission.conflict)
         try:
-            return find_answers(submission, self.course.exercises, self.course.templates)
+            course = self.course
+            return find_answers(submission, course.exercises, course.templates, course.given)
         except Exception as error:
             return self._ungradable(f"评分程序读不了这份作业：{type(error).__name__}：{error}")
 

@@ -9,7 +9,7 @@ from itertools import islice
 
 from novelkit.grading.cells import CODE, Cell, Unreadable, read_cells
 from novelkit.grading.parsing import LONGEST_CELL, LONGEST_FILE, Code, parse_cells
-from novelkit.grading.programs import CodeMap, Piece, is_main_block
+from novelkit.grading.programs import CodeMap, Piece, is_main_block, same_code_key
 from novelkit.grading.records import SubmittedFile
 from novelkit.grading.scopes import definitions_in, own_nodes
 
@@ -33,6 +33,11 @@ class Candidate:
     piece: Piece
     code: CodeMap
     file: str = ""
+
+    @cached_property
+    def key(self) -> str | int:
+        """Equal for functions that differ in comments and formatting only."""
+        return same_code_key(self.node)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ import re
 import tokenize
 import warnings
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from novelkit.exercises import exercise_cells
@@ -23,6 +24,7 @@ from novelkit.grading.records import SubmittedFile
 NO_PROGRAM = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
 CODE = "code"
 # A course notebook with its pictures is 1 MB; above this the outputs are dropped when read.
+CACHED = 20_000  # characters of a cell
 KEPT_WHOLE = 4 * MEGABYTE
 # A longer file is cut without being parsed: no single cell may be as long.
 MOST_PARSED = 300_000
@@ -54,7 +56,17 @@ class Cell:
 
 
 def parsed(source: str) -> ast.Module:
-    """The tree of a program; raises one of NO_PROGRAM, and warns of nothing."""
+    """The tree of a program, not to be changed; raises one of NO_PROGRAM, and warns of nothing."""
+    # Most cells stand in the notebook of every student.
+    return _parsed_once(source) if len(source) < CACHED else _parsed(source)
+
+
+@lru_cache(maxsize=1 << 12)
+def _parsed_once(source: str) -> ast.Module:
+    return _parsed(source)
+
+
+def _parsed(source: str) -> ast.Module:
     with warnings.catch_warnings():
         # A student's "\d" is no concern of the grader, and must not end it where warnings do.
         warnings.simplefilter("ignore")

@@ -153,8 +153,8 @@ def _counts(
                 "–" if share is None else f"{100 * share:.0f}%",
             )
         )
-    header = ("练习", *(f"{WORDS[one].symbol} {WORDS[one].chinese}" for one in used), "得分率")
-    return table(header, rows, ("", *["number"] * (len(used) + 1)))
+    header = ("练习", *(f"{WORDS[one].symbol}\n{WORDS[one].chinese}" for one in used), "得分率")
+    return table(header, rows, ("title", *["number"] * (len(used) + 1)))
 
 
 def _totals(grades: Sequence[Grade]) -> str:
@@ -183,7 +183,7 @@ def _students(grades: Sequence[Grade], addresses: Sequence[str]) -> str:
             link(address, _name(grade)),
             escaped(grade.person.id),
             escaped(grade.person.section),
-            " ".join(_small_badge(mark) for mark in grade.marks),
+            "".join(_small_badge(mark) for mark in grade.marks),
             str(grade.late_days or ""),
             f"{number_text(grade.final)} / {number_text(grade.possible)}"
             + (" ?" if grade.needs_human else ""),
@@ -191,7 +191,7 @@ def _students(grades: Sequence[Grade], addresses: Sequence[str]) -> str:
         for grade, address in zip(grades, addresses, strict=True)
     ]
     header = ("学生", "学号", "班级", "各题", "迟交天数", "总分")
-    found = table(header, rows, ("", "", "", "", "number", "number"))
+    found = table(header, rows, ("short", "short", "", "", "number", "number"))
     return f"<h2>学生</h2>{found}" if rows else ""
 
 
@@ -199,7 +199,8 @@ def _small_badge(mark: Mark) -> str:
     """The symbol alone, which shows its exercise and word under the mouse."""
     word = WORDS[mark.result.status]
     title = escaped(f"{mark.result.exercise}：{word.chinese}")
-    return f'<span class="status" style="color:{word.colour}" title="{title}">{word.symbol}</span>'
+    style = f'class="status mark" style="color:{word.colour}"'
+    return f'<span {style} title="{title}">{word.symbol}</span>'
 
 
 def _facts(batch: Batch) -> str:

@@ -35,6 +35,7 @@ ul { padding-left: 1.3rem; }
 li, p { overflow-wrap: anywhere; white-space: pre-line; }
 a { color: #0b5c8a; }
 .sub, .code { color: #59636e; }
+td .code { white-space: nowrap; }
 .sub { margin: .2rem 0 0; overflow-wrap: anywhere; }
 .code { font-weight: normal; font-size: .85em; }
 .tiles { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1.4rem 0; }
@@ -53,13 +54,18 @@ th, td { text-align: left; vertical-align: top; padding: .45rem .6rem;
 th { color: #59636e; font-weight: 600; border-bottom: 2px solid #d8dee4; white-space: nowrap; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums;
   white-space: nowrap; }
-td.value { font-family: ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace;
-  font-size: .82rem; white-space: pre-wrap; }
+th.number { white-space: pre-line; min-width: 3.4em; vertical-align: bottom; }
+td.short { white-space: nowrap; }
+td.title { min-width: 13rem; }
+td.value { min-width: 6.5em; font-size: .82rem; white-space: pre-wrap; font-family: ui-monospace,
+  Menlo, Consolas, "DejaVu Sans Mono", monospace; }
+td ul { margin: 0; }
 pre { background: #f6f8fa; border: 1px solid #d8dee4; border-radius: 6px; padding: .8rem 1rem;
   font-size: .82rem; line-height: 1.5; white-space: pre-wrap; overflow-wrap: anywhere; tab-size: 4;
   font-family: ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; margin: .4rem 0; }
 .status { white-space: nowrap; font-weight: 600; }
 .status i { font-style: normal; display: inline-block; width: 1.3em; }
+.mark { display: inline-block; width: 1.25em; text-align: center; }
 h2 .status, h2 .points { font-size: .9rem; float: right; margin-left: 1rem; line-height: 2; }
 img { max-width: 100%; height: auto; }
 .beside { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; }
@@ -67,7 +73,8 @@ img { max-width: 100%; height: auto; }
 @media (max-width: 46rem) { .beside { grid-template-columns: 1fr; } }
 @media print { body { max-width: none; padding: 0; font-size: 10.5pt; } a { color: inherit; }
   tr, img, .tile, .remark, .notice { break-inside: avoid; } h2, h3 { break-after: avoid; }
-  .wide { overflow: visible; } pre, .tile, .main, .notice, .remark { background: none; } }
+  table { font-size: 8.5pt; } td.title { min-width: 9em; } .wide { overflow: visible; }
+  img { max-height: 21cm; width: auto; } pre, .tile, .main, .notice, .remark { background: none; } }
 """
 # Names that Windows keeps for devices, whatever the ending.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -92,7 +99,9 @@ def document(title: str, body: str) -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], classes: Sequence[str]) -> str:
-    """A table: `header` is text, cells are HTML, `classes` ("", "number", "value") of columns."""
+    """A table: `header` is text, cells are HTML; `classes` of columns are "", "short" (no line
+    breaks), "title", "number" or "value" (code).
+    """
     head = "".join(
         f'<th class="{kind}">{escaped(name)}</th>'
         for name, kind in zip(header, classes, strict=True)
@@ -128,6 +137,11 @@ def tiles(entries: Iterable[tuple[str, str]]) -> str:
     return f'<div class="tiles">{"".join(found)}</div>'
 
 
+def anchor(name: str) -> str:
+    """The name of an exercise as an `id` inside a page, and behind # in a link to it."""
+    return re.sub(r"[^\w-]+", "-", clean(name))
+
+
 def badge(status: Status) -> str:
     """A status as symbol and word in its colour."""
     word = WORDS[status]
@@ -145,7 +159,7 @@ def source_block(source: str) -> str:
 
 def link(address: str, text: str) -> str:
     """A link to a file beside the page, by its relative path."""
-    return f'<a href="{quote(clean(address))}">{escaped(text)}</a>'
+    return f'<a href="{quote(clean(address), safe="/#")}">{escaped(text)}</a>'
 
 
 def picture(figure: "Figure", description: str) -> str:

@@ -26,7 +26,8 @@ _COPY_MARKS = (
     re.compile(r"(?i)^(.+)\.(?:ipynb|py)$"),
 )
 # Canvas: lastnamefirst_LATE_12345_67890_original.ipynb, the numbers are the user and the file.
-_CANVAS = re.compile(r"^(?P<who>[^_]+)_(?:LATE_)?(?P<user>\d{2,})_\d{2,}_(?P<rest>.+)$")
+# So many digits that the number of a notebook ("张三_2023_05_model") is none of them.
+_CANVAS = re.compile(r"^(?P<who>[^_]+)_(?:LATE_)?(?P<user>\d{3,})_\d{4,}_(?P<rest>.+)$")
 # Moodle: "Full Name_1234567_assignsubmission_file", a folder or the start of a file's name.
 _MOODLE = re.compile(
     r"^(?P<who>.+_\d+)_assignsubmission_(?:file|onlinetext)(?:_(?P<rest>.*))?$", re.DOTALL

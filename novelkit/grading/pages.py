@@ -12,11 +12,13 @@ from pathlib import Path
 from novelkit.exercises import Exercise
 from novelkit.grading.class_page import class_page
 from novelkit.grading.markup import (
+    anchor,
     badge,
     bullets,
     document,
     escaped,
     file_names,
+    link,
     source_block,
     table,
     tiles,
@@ -94,7 +96,7 @@ def _remark(comment: str) -> str:
 def _overview(grade: Grade, exercises: Mapping[str, Exercise]) -> str:
     rows = [
         (
-            escaped(exercises[mark.result.exercise].title)
+            link(f"#{anchor(mark.result.exercise)}", exercises[mark.result.exercise].title)
             + f' <span class="code">{escaped(mark.result.exercise)}</span>',
             badge(mark.result.status),
             _points(mark),
@@ -103,7 +105,7 @@ def _overview(grade: Grade, exercises: Mapping[str, Exercise]) -> str:
         for mark in grade.marks
     ]
     weighted = any(mark.weight != mark.possible for mark in grade.marks)
-    header, classes = ["练习", "结果", "得分", "计入总分"], ["", "", "number", "number"]
+    header, classes = ["练习", "结果", "得分", "计入总分"], ["title", "short", "number", "number"]
     width = 4 if weighted else 3
     return table(header[:width], [row[:width] for row in rows], classes[:width])
 
@@ -121,8 +123,9 @@ def _section(mark: Mark, exercise: Exercise) -> str:
     hints = f"<h3>提示</h3>{bullets(result.hints)}" if result.hints else ""
     source = f"<h3>你的答案</h3>{source_block(result.source)}" if result.source else ""
     title = f'{escaped(exercise.title)} <span class="code">{escaped(exercise.function)}</span>'
+    aside = f'{badge(result.status)}<span class="points">{_points(mark)}</span>'
     parts = [
-        f'<h2>{badge(result.status)}<span class="points">{_points(mark)}</span>{title}</h2>',
+        f'<h2 id="{anchor(exercise.name)}">{aside}{title}</h2>',
         _remark(mark.comment),
         bullets(result.notes),
         _public_cases([case for case in result.cases if not case.hidden]),
@@ -157,7 +160,7 @@ def _public_cases(cases: Sequence[CaseResult]) -> str:
         for case in cases
     ]
     header = ("#", "结果", "调用", "应得", "实际", "提示")
-    classes = ("number", "", "value", "value", "value", "")
+    classes = ("number", "short", "value", "value", "value", "")
     return f"<h3>公开用例：{_tally(cases)}</h3>{table(header, rows, classes)}"
 
 
@@ -168,5 +171,5 @@ def _hidden_cases(cases: Sequence[CaseResult]) -> str:
     # Equal ones together, since their numbers tell a student nothing.
     ended = Counter((_outcome(case), case.hint) for case in cases if case.outcome != "passed")
     rows = [(outcome, str(count), escaped(hint)) for (outcome, hint), count in ended.items()]
-    found = table(("结果", "个数", "提示"), rows, ("", "number", "")) if rows else ""
+    found = table(("结果", "个数", "提示"), rows, ("short", "number", "")) if rows else ""
     return f"<h3>隐藏用例：{_tally(cases)}</h3>{found}"

@@ -16,6 +16,8 @@ from novelkit.grading.scopes import own_nodes
 # Trees take 600 bytes for each character; a cell of a course is below 10 thousand.
 LONGEST_CELL = 300_000
 LONGEST_FILE = 500_000
+# Each try to join costs as much as to read.
+LONGEST_JOINED = 50_000
 MOST_JOINED = 5
 # Characters of a file that are parsed once more to see which cells belong together.
 MOST_PARSED_AGAIN = 500_000
@@ -109,8 +111,8 @@ def parse_cells(cells: Sequence[Cell], file: str, alone: bool) -> Code:
         if len(unit.cells) > 1:
             numbers = "、".join(str(cell.number) for cell in unit.cells)
             note = f"第 {numbers} 格单独都不是完整的代码，合在一起读。"
-            first = unit.cells[0].number
-            changes[first] = (*changes.get(first, ()), note)
+            for cell in unit.cells:
+                changes[cell.number] = (*changes.get(cell.number, ()), note)
     every = (piece for unit in units for piece in _pieces(unit, file, alone))
     pieces = list(islice(every, MOST_STATEMENTS))
     if (more := next(every, None)) is not None:
@@ -220,9 +222,12 @@ def _within_limit(cells: list[Cell]) -> Iterator[Cell]:
     """Cells up to the limit of a file; the source of what is above becomes no program."""
     total = 0
     for count, cell in enumerate(cells):
-        total += len(cell.source)
-        too_long = len(cell.source) > LONGEST_CELL or total > LONGEST_FILE or count >= MOST_CELLS
-        yield _with_source(cell, TOO_LONG) if too_long else cell
+        size = len(cell.source)
+        if size > LONGEST_CELL or total + size > LONGEST_FILE or count >= MOST_CELLS:
+            yield _with_source(cell, TOO_LONG)
+        else:
+            total += size
+            yield cell
 
 
 def _joined(cells: Iterator[Cell]) -> list[_Unit | Cell]:
@@ -238,7 +243,8 @@ def _joined(cells: Iterator[Cell]) -> list[_Unit | Cell]:
             continue
         before = found[-1] if found and isinstance(found[-1], _Unit) else None
         for count, group in _groups(before, waiting[at : at + MOST_JOINED]):
-            left -= sum(len(one.source) for one in group)
+            size = sum(len(one.source) for one in group)
+            left -= size if size <= LONGEST_JOINED else 0
             if left > 0 and (unit := _unit(group)):
                 # With the cells before it, it takes their place.
                 found[len(found) - (len(group) > count) :] = [unit]
@@ -261,7 +267,7 @@ def _groups(before: _Unit | None, waiting: list[Cell]) -> Iterator[tuple[int, tu
 
 def _unit(cells: tuple[Cell, ...]) -> _Unit | None:
     source = "\n".join(cell.source for cell in cells)
-    if len(source) > LONGEST_CELL:
+    if len(source) > (LONGEST_CELL if len(cells) == 1 else LONGEST_JOINED):
         return None
     try:
         tree = parsed(source)
@@ -289,7 +295,7 @@ def _dedented(cell: Cell) -> _Unit | None:
 def _explained(cell: Cell, file: str, alone: bool) -> Broken:
     place = shown_cell_name(file, cell.number, alone)
     if cell.source == TOO_LONG:
-        return Broken(cell, f"{place} 的代码太长，没有读：请把数据放进文件，不要写在代码里。")
+        return Broken(cell, f"{place}：代码太长，没有读：请把数据放进文件，不要写在代码里。")
     try:
         parsed(cell.source)
         why = "有语法错误"
@@ -308,6 +314,8 @@ def _explained(cell: Cell, file: str, alone: bool) -> Broken:
 def _pieces(unit: _Unit, file: str, alone: bool) -> Iterator[Piece]:
     # Columns of a tree are bytes of UTF-8.
     lines = [line.encode("utf-8") for line in unit.source.split("\n")]
+    places = [shown_cell_name(file, cell.number, alone) for cell in unit.cells]
+    tag = next((cell.exercise for cell in unit.cells if cell.exercise), None)
     for node in unit.tree.body:
         decorators = getattr(node, "decorator_list", [])
         start = min([node.lineno, *(decorator.lineno for decorator in decorators)])
@@ -316,9 +324,7 @@ def _pieces(unit: _Unit, file: str, alone: bool) -> Iterator[Piece]:
         which = max(at for at, first in enumerate(unit.starts) if first <= start)
         cell = unit.cells[which]
         line = start - unit.starts[which] + cell.line
-        place = shown_cell_name(file, cell.number, alone)
-        exercise = cell.exercise or next((c.exercise for c in unit.cells if c.exercise), None)
-        yield Piece(node, source, place, line, cell.number, exercise)
+        yield Piece(node, source, places[which], line, cell.number, cell.exercise or tag)
 
 
 def _cut(lines: list[bytes], start: int, column: int, end: int, end_column: int | None) -> str:

@@ -10,7 +10,8 @@ import builtins
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 
 from novelkit.grading.parsing import Piece
 from novelkit.grading.records import Statement
@@ -22,6 +23,7 @@ _GIVEN = frozenset(dir(builtins)) | {
     "__file__",
     "__doc__",
     "__class__",
+    "__builtins__",
     "display",
     "get_ipython",
     "In",
@@ -59,16 +61,38 @@ class CodeMap:
 
     def __init__(self, pieces: Sequence[Piece]) -> None:
         self.pieces = tuple(pieces)
-        self.uses: tuple[Uses, ...] = tuple(
-            Uses({}, frozenset(), frozenset())
-            if is_main_block(piece.node)
-            else uses_of(piece.node, piece.source)
+
+    @cached_property
+    def uses(self) -> tuple[Uses, ...]:
+        """The names of each statement; made when a program is built, since most files need none."""
+        lazy = any(is_future(piece.node, "annotations") for piece in self.pieces)
+        return tuple(
+            Uses() if is_main_block(piece.node) else _uses(_Key(piece.source, lazy, piece.node))
             for piece in self.pieces
         )
-        self.binders: defaultdict[str, list[int]] = defaultdict(list)
+
+    @cached_property
+    def binders(self) -> dict[str, list[int]]:
+        """The statements that bind a name, by their place in `pieces`."""
+        found: defaultdict[str, list[int]] = defaultdict(list)
         for index, uses in enumerate(self.uses):
             for name in uses.binds:
-                self.binders[name].append(index)
+                found[name].append(index)
+        return dict(found)
+
+
+@dataclass(frozen=True)
+class _Key:
+    """A statement by its source: most of them stand in the notebook of every student."""
+
+    source: str
+    lazy: bool
+    node: ast.stmt = field(compare=False)
+
+
+@lru_cache(maxsize=1 << 13)
+def _uses(key: _Key) -> Uses:
+    return uses_of(key.node, key.source, key.lazy)
 
 
 def is_main_block(node: ast.stmt) -> bool:
@@ -112,14 +136,16 @@ class _Search:
         self.code, self.answer, self.function = code, answer, function
         self.taken: set[int] = set()
         self.unknown: set[str] = set()
-        self.helpers: set[str] = set()
-        self.known: dict[str, list[int]] = {}
-        self.listed: defaultdict[str, set[int]] = defaultdict(set)
+        # Binding statements by name, for those that were asked for; and which were followed.
+        self.own: dict[str, list[int]] = {}
+        self.walked: set[tuple[str, int]] = set()
         self.exercise = code.pieces[answer].exercise
 
     def run(self) -> None:
         self._take([self.answer, *self._changes_of_answer()])
         self._take(index for index in self._all() if is_future(self.code.pieces[index].node))
+        if self.unknown:
+            self._take(self._setters())
         if self.unknown:
             stars = [index for index in self._all() if is_star(self.code.pieces[index].node)]
             self._take(stars)
@@ -131,7 +157,7 @@ class _Search:
 
     def redefined(self) -> Iterator[tuple[str, str]]:
         """Helpers with several different definitions, and the place of the one that is taken."""
-        for name in sorted(self.helpers):
+        for name in sorted(self.own):
             every = [self.code.pieces[index] for index in self._definitions(name)]
             kept = [self.code.pieces[i] for i in self._definitions(name) if i in self.taken]
             if kept and len({same_code_key(piece.node) for piece in every}) > 1:
@@ -140,7 +166,7 @@ class _Search:
     def _definitions(self, name: str) -> list[int]:
         return [
             index
-            for index in self.code.binders[name]
+            for index in self.code.binders.get(name, [])
             if self.code.uses[index].binds[name] is Binding.DEFINITION
         ]
 
@@ -151,7 +177,7 @@ class _Search:
         """`f.cache = {}` behind the answer; another value of its name is not the answer."""
         return [
             index
-            for index in self.code.binders[self.function]
+            for index in self.code.binders.get(self.function, [])
             if index > self.answer
             and self.code.uses[index].binds[self.function] is Binding.CHANGE
             and not isinstance(self.code.pieces[index].node, ast.AugAssign)
@@ -165,53 +191,72 @@ class _Search:
                 continue
             self.taken.add(index)
             uses = self.code.uses[index]
-            wanted = [(name, index) for name in uses.now] + [(name, None) for name in uses.later]
-            for name, before in wanted:
-                waiting += (one for one in self._bindings(name, before) if one not in self.taken)
+            for name in uses.now:
+                waiting += self._bindings(name, index)
+            for name in uses.later:
+                waiting += self._bindings(name, None)
+
+    def _setters(self) -> list[int]:
+        """Calls of functions that bind, by `global`, what nothing else binds."""
+        found = []
+        for index in self._all():
+            for name in _called(self.code.pieces[index].node):
+                every = self.code.binders.get(name, []) if name != self.function else []
+                sets = {one for other in every for one in self.code.uses[other].sets}
+                if bound := sets & self.unknown:
+                    self.unknown -= bound
+                    found.append(index)
+        return found
 
     def _bindings(self, name: str, before: int | None) -> list[int]:
-        """What gives a name its value at the end of the file, or at `before`, and is new."""
+        """The statements that give a name its value at the end of the file, or at `before`."""
         if name == self.function:
             return [self.answer]
-        every = self._own(name)
+        if name not in self.own:
+            self.own[name] = self._own(self.code.binders.get(name, []), name)
+        every = self.own[name]
         if not every:
             if name not in _GIVEN:
                 self.unknown.add(name)
             return []
-        self.helpers.add(name)
-        # Cells are not always run from top to bottom.
-        end = 0 if before is None else bisect_left(every, before)
+        end = len(every) if before is None else bisect_left(every, before)
+        # Cells are not always run from top to bottom: what is bound only later was so as well.
         return self._last_value(name, every, end or len(every))
 
-    def _own(self, name: str) -> list[int]:
-        """What binds it, in order; no other exercise's answer cell, where it is bound elsewhere."""
-        if name in self.known:
-            return self.known[name]
-        indexes = self.code.binders.get(name, [])
+    def _own(self, indexes: Sequence[int], name: str) -> list[int]:
+        """Without other exercises' answer cells, where the name is bound elsewhere."""
         own = [
             index for index in indexes if self.code.pieces[index].exercise in (None, self.exercise)
         ]
         bound = any(self.code.uses[index].binds[name] is not Binding.CHANGE for index in own)
-        self.known[name] = own if bound else list(indexes)
-        return self.known[name]
+        return own if bound else list(indexes)
 
-    def _last_value(self, name: str, indexes: Sequence[int], end: int) -> list[int]:
-        found: list[int] = []
-        listed = self.listed[name]
-        for at in range(end - 1, -1, -1):
-            if at in listed:
-                break  # and so is all that this one builds on
-            listed.add(at)
-            index = indexes[at]
+    def _last_value(self, name: str, every: Sequence[int], end: int) -> list[int]:
+        """The last binding that stands alone of `every[:end]`, and all that follow it."""
+        found = []
+        for place in range(end - 1, -1, -1):
+            index = every[place]
+            if (name, index) in self.walked:
+                break  # and so is all before it
+            self.walked.add((name, index))
             found.append(index)
             if self.code.uses[index].binds[name] in (Binding.WHOLE, Binding.DEFINITION):
                 break
         return found
 
 
-def is_future(node: ast.stmt) -> bool:
-    """Whether it is `from __future__ import ...`."""
-    return isinstance(node, ast.ImportFrom) and node.module == "__future__"
+def _called(node: ast.stmt) -> list[str]:
+    """The function of a statement that is nothing but a call of it."""
+    if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Call):
+        return []
+    return [node.value.func.id] if isinstance(node.value.func, ast.Name) else []
+
+
+def is_future(node: ast.stmt, feature: str | None = None) -> bool:
+    """Whether it is `from __future__ import ...`, of that feature if one is named."""
+    if not isinstance(node, ast.ImportFrom) or node.module != "__future__":
+        return False
+    return feature is None or any(alias.name == feature for alias in node.names)
 
 
 def is_star(node: ast.stmt) -> bool:

@@ -43,8 +43,9 @@ _numbers = itertools.count()
 class Reply:
     """What came of loading or of one call.
 
-    `outcome` is "value", "raised", "forbidden", "timeout", "too large" or "broken" (no or no valid
-    answer: the worker ended, or wrote what it was not asked for).
+    `outcome` is "value", "raised", "too large" (an honest worker's word: there was a value),
+    "forbidden", "timeout" or "broken" (no or no valid answer: the worker ended, or wrote what it
+    was not asked for). After the last three it answers no more.
     """
 
     outcome: str
@@ -202,7 +203,7 @@ class Worker:
         return self._answer(nonce, deadline)
 
     def call(self, arguments: Sequence[Any]) -> Reply:
-        """Call the function. After an outcome that is neither a value nor raised, only `close`."""
+        """Call the function. See `Reply` on when it is the last one."""
         nonce = secrets.token_hex(16)
         request = {
             "nonce": nonce,
@@ -222,7 +223,7 @@ class Worker:
             return Reply("timeout")
         except frames.TooLongError:
             self.killed = True
-            return Reply("too large")
+            return Reply("broken", message="回答超过了约定的长度")
         except frames.NoMessageError:
             return Reply("broken", message="答案不是约定的格式")
         except (frames.BrokenFrameError, OSError):

@@ -1,20 +1,22 @@
 """Which global names a top-level statement binds, and which it reads, now or when called.
 
 Python's own symbol table tells local names from global ones, through nested functions, classes and
-comprehensions. Does not cover: names bound by `globals()[...]`, `exec` or a called function's
-`global`.
+comprehensions. Does not cover: names bound by `globals()[...]`, or `exec`.
 """
 
 import ast
 import symtable
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import TypeGuard
 
 from novelkit.grading.cells import NO_PROGRAM
 
-_OWN_SCOPE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_OWN_SCOPE = (*_DEFINITIONS, ast.Lambda)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.With, ast.Match)
 _CONDITIONAL = (ast.If, ast.Try, ast.TryStar, ast.Match, ast.IfExp, ast.BoolOp)
 _NAMES_AS_TEXT = (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
@@ -56,11 +58,15 @@ class Binding(Enum):
 
 @dataclass(frozen=True)
 class Uses:
-    """Global names of one statement: bound, read while it runs, read by what it defines."""
+    """Global names of one statement: bound, read while it runs, read by what it defines.
 
-    binds: dict[str, Binding]
-    now: frozenset[str]
-    later: frozenset[str]
+    `sets` are those that a call of what it defines binds (`global`).
+    """
+
+    binds: dict[str, Binding] = field(default_factory=dict)
+    now: frozenset[str] = frozenset()
+    later: frozenset[str] = frozenset()
+    sets: frozenset[str] = frozenset()
 
 
 def own_nodes(statement: ast.AST) -> Iterator[ast.AST]:
@@ -84,43 +90,90 @@ def definitions_in(statement: ast.stmt) -> Iterator[ast.FunctionDef | ast.AsyncF
             yield node
 
 
-def uses_of(node: ast.stmt, source: str) -> Uses:
-    """What a statement binds and reads; never raises, whatever the source."""
+def uses_of(node: ast.stmt, source: str, lazy_annotations: bool = False) -> Uses:
+    """What a statement binds and reads; never raises, whatever the source.
+
+    With `lazy_annotations` (`from __future__ import annotations`), annotations read nothing.
+    """
+    bound, hidden = _bound(node)
+    head = "from __future__ import annotations\n" if lazy_annotations else ""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            table = symtable.symtable(source, "<cell>", "exec")
-        bound, now, later = _by_table(table)
+            table = symtable.symtable(head + source, "<cell>", "exec")
+        now, later, sets = _by_table(table)
     except NO_PROGRAM:
         # Such a statement fails when it runs; more is taken than it needs.
-        names = [inner for inner in ast.walk(node) if isinstance(inner, ast.Name)]
-        bound = {name.id for name in names if isinstance(name.ctx, ast.Store)}
-        bound |= {name for name in (getattr(node, "name", None),) if name}
-        now, later = set(), {name.id for name in names if isinstance(name.ctx, ast.Load)}
+        now, later, sets = set(), {one.id for one in ast.walk(node) if _is_load(one)}, set()
+    now -= hidden
     binds = {name: _binding(node) for name in bound}
-    if isinstance(node, (ast.Delete, ast.Assert)) or _only_annotates(node):
-        # A model deleted to free memory was there when the student checked the answer.
+    if _only_annotates(node):
         binds = {}
     binds.update({name: Binding.CHANGE for name in _changed(node) if name not in binds})
-    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-        now = now | {node.target.id}
-    return Uses(binds, frozenset(now - _bound_first(node, bound)), frozenset(later))
+    return Uses(
+        binds, frozenset(now - _bound_first(node, bound)), frozenset(later), frozenset(sets)
+    )
+
+
+def _is_load(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+
+
+def _bound(statement: ast.stmt) -> tuple[set[str], set[str]]:
+    """Names that a statement binds, and those that are local to a comprehension in it.
+
+    Not by the symbol table: since Python 3.12 it takes the second for the first.
+    """
+    bound: set[str] = set()
+    targets: set[str] = set()
+    read: set[str] = set()
+    inside: set[int] = set()  # nodes of comprehensions, and those of them that are targets
+    own: set[int] = set()
+    for node in own_nodes(statement):
+        if isinstance(node, _COMPREHENSIONS) and id(node) not in inside:
+            inside.update(map(id, ast.walk(node)))
+        if isinstance(node, ast.comprehension):
+            names = [one for one in ast.walk(node.target) if isinstance(one, ast.Name)]
+            targets.update(one.id for one in names)
+            own.update(map(id, names))
+        if _is_load(node) and id(node) not in inside:
+            read.add(node.id)
+        if id(node) not in own:
+            bound.update(_bound_by(node))
+    return bound, targets - read
+
+
+def _bound_by(node: ast.AST) -> list[str]:
+    """The names that this very node binds.
+
+    `del` is nothing: a model deleted to free memory was there when the student checked the answer.
+    """
+    if isinstance(node, ast.Name):
+        return [node.id] if isinstance(node.ctx, ast.Store) else []
+    if isinstance(node, ast.alias):
+        return [node.asname or node.name.split(".")[0]]
+    if isinstance(node, ast.MatchMapping):
+        return [node.rest] if node.rest else []
+    if isinstance(node, (*_DEFINITIONS, *_NAMES_AS_TEXT)):
+        return [node.name] if node.name else []
+    return []
 
 
 def _by_table(table: symtable.SymbolTable) -> tuple[set[str], set[str], set[str]]:
-    """Bound at top level; read by code that runs at once; read inside functions."""
-    symbols = table.get_symbols()
-    bound = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported()}
-    now = {s.get_name() for s in symbols if s.is_referenced()}
+    """Global names read by code that runs at once, read in functions, bound in functions."""
+    now = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced()}
     later: set[str] = set()
+    sets: set[str] = set()
     waiting = [(child, False) for child in table.get_children()]
     while waiting:
         scope, in_function = waiting.pop()
         deferred = in_function or (scope.get_type() == "function" and not _is_comprehension(scope))
         names = {s.get_name() for s in scope.get_symbols() if s.is_global()}
         (later if deferred else now).update(names)
+        symbols = [s for s in scope.get_symbols() if s.is_declared_global() and s.is_assigned()]
+        sets.update(s.get_name() for s in symbols)
         waiting += [(child, deferred) for child in scope.get_children()]
-    return bound, now, later
+    return now, later, sets
 
 
 def _is_comprehension(scope: symtable.SymbolTable) -> bool:
@@ -128,7 +181,7 @@ def _is_comprehension(scope: symtable.SymbolTable) -> bool:
 
 
 def _binding(node: ast.stmt) -> Binding:
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+    if isinstance(node, _DEFINITIONS):
         return Binding.DEFINITION
     if isinstance(node, ast.AugAssign):
         return Binding.CHANGE

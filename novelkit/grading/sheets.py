@@ -10,6 +10,7 @@ import io
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,12 @@ def clean(text: str) -> str:
     return _UNSEEN.sub(REPLACEMENT, text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
+@lru_cache(maxsize=1 << 14)
 def same_text(text: str) -> str:
-    """A form in which two spellings of an id or a name are equal: width, case, outer blanks."""
+    """A form in which two spellings of an id or a name are equal: width, case, outer blanks.
+
+    Kept, since each of a class is compared with each.
+    """
     return unicodedata.normalize("NFKC", text).casefold().strip()
 
 

@@ -204,10 +204,14 @@ class _Course:
             if term.roster is None
             else match_students(self.found, term.roster, term.files)
         )
-        self.overrides: dict[str, list[Override]] = {}
+        # Under None, which is nobody's id, is what found no student.
+        self.overrides: dict[str | None, list[Override]] = {}
         for one in term.overrides:
-            self.overrides.setdefault(self.target(one.student) or "", []).append(one)
-        self.submitted = {self.target(name) or "": at for name, at in term.submitted.items()}
+            self.overrides.setdefault(self.target(one.student), []).append(one)
+        self.submitted: dict[str | None, float] = {}
+        for name, at in term.submitted.items():
+            target = self.target(name)
+            self.submitted[target] = max(at, self.submitted.get(target, at))
 
     def target(self, text: str) -> str | None:
         """Whom a hand-written name means: the id of a person, or the name of a submission."""

@@ -49,7 +49,8 @@ def plot_statuses(
     axes.set_xlim(0, most)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel(label("学生人数", "students"))
-    figure.legend(loc="outside upper left", ncols=len(colours), frameon=False, fontsize=9)
+    if axes.patches:
+        figure.legend(loc="outside upper left", ncols=len(colours), frameon=False, fontsize=9)
     return figure
 
 

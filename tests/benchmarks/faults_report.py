@@ -2,7 +2,9 @@
 
 Levels of input: the training loss alone; with validation; with gradients, updates and sessions'
 columns (all that a history has); with probes. Top-1 and top-2 are shares of all faulty runs;
-macro-F1 is over all causes and healthy; a healthy run is flagged if it gets any other verdict.
+macro-F1 is over all causes and healthy; a healthy run is flagged if it gets any other verdict. "At
+equal alarms" is top-1 where a contender keeps silent below the confidence at which it would flag
+more than one in fifty of the healthy runs.
 """
 
 import json
@@ -24,6 +26,7 @@ from novelkit.training.history import Record, read_history
 
 LEVELS = ("loss", "validation", "gradients", "probes")
 CAUSES = (HEALTHY, *FAULTS)
+ALARMS = 0.02
 Ranking = list[tuple[str, float]]
 
 
@@ -48,6 +51,7 @@ class Score:
     top_2: float
     macro_f1: float
     flagged: float
+    at_equal_alarms: float
     runs: int
 
 
@@ -88,7 +92,22 @@ def judge(cases: Sequence[Case], rankings: Sequence[Ranking]) -> Score:
         top_2=_share(case.truth in [c for c, _ in ranking[:2]] for case, ranking in faulty),
         macro_f1=_macro_f1([case.truth for case in cases], first),
         flagged=_share(name != HEALTHY for name in healthy),
+        at_equal_alarms=_at_equal_alarms(pairs),
         runs=len(cases),
+    )
+
+
+def _at_equal_alarms(pairs: Sequence[tuple[Case, Ranking]]) -> float:
+    """Top-1 with verdicts only above a confidence that flags at most `ALARMS` of the healthy."""
+    healthy = [ranking[0] for case, ranking in pairs if case.truth == HEALTHY]
+    alarms = sorted((sure for cause, sure in healthy if cause != HEALTHY), reverse=True)
+    allowed = int(ALARMS * len(healthy))
+    # The first alarm too many, and all that is no surer, stay unsaid.
+    silent = alarms[allowed] if len(alarms) > allowed else -np.inf
+    return _share(
+        ranking[0][0] == case.truth and ranking[0][1] > silent
+        for case, ranking in pairs
+        if case.truth != HEALTHY
     )
 
 
@@ -237,6 +256,8 @@ def _in_order(causes: Sequence[str]) -> Ranking:
     return [*((cause, 1.0 / (1 + place)) for place, cause in enumerate(named)), (HEALTHY, 0.0)]
 
 
+TITLES = ("", "top-1", "top-2", "macro-F1", "healthy runs flagged", "top-1 at equal alarms")
+
 # Output ---------------------------------------------------------------------------------------
 
 
@@ -271,9 +292,12 @@ def contenders(
         "always healthy": always(HEALTHY),
         "always the learning rate": always("learning_rate_too_high"),
     }
+    if not teachers:
+        print("(no runs of the part `develop`: nothing for a tree or a neighbour to learn from)")
     try:
-        found["decision tree"] = train_tree(teachers, level)
-        found["nearest neighbour"] = train_tree(teachers, level, neighbours=True)
+        if teachers:
+            found["decision tree"] = train_tree(teachers, level)
+            found["nearest neighbour"] = train_tree(teachers, level, neighbours=True)
     except ImportError:
         print("(no scikit-learn: pip install scikit-learn for two more rows)")
     for name, tool in (("trainproof", trainproof), ("training-doctor", training_doctor)):
@@ -293,10 +317,10 @@ def _print_level(
     rows = []
     for name, told in contenders(level, teachers, without).items():
         score = judge(cases, [told(case, level) for case in cases])
-        shares = (score.top_1, score.top_2, score.macro_f1, score.flagged)
+        shares = (score.top_1, score.top_2, score.macro_f1, score.flagged, score.at_equal_alarms)
         rows.append((name, *(f"{share:.1%}" for share in shares)))
     print(f"\n{level}, {len(cases)} runs:\n")
-    print(table(["", "top-1", "top-2", "macro-F1", "healthy runs flagged"], rows))
+    print(table(TITLES, rows))
 
 
 def _print_coverage(cases: list[Case]) -> None:

@@ -4,6 +4,7 @@ Nothing here is a secret or a judgement: whoever takes it over can only answer w
 and has no right ones to answer with. Stands alone, without novelkit.
 """
 
+import codeop
 import contextlib
 import random
 import resource
@@ -68,10 +69,12 @@ def serve(channel: socket.socket, job: dict[str, Any]) -> None:
 
 
 def _load(namespace: dict[str, Any], statements: list[list[Any]]) -> dict[str, Any] | None:
+    # What `from __future__` switches on holds for the statements after it.
+    translate = codeop.Compile()
     for source, place, line in statements:
         try:
             # Line numbers as in the reader's cell.
-            exec(compile("\n" * (line - 1) + source, place, "exec"), namespace)
+            exec(translate("\n" * (line - 1) + source, place, "exec"), namespace)
         except BaseException as error:
             return _described(error)
     return None
@@ -139,5 +142,5 @@ def _allow_more_cpu(seconds: float) -> None:
     """From what was used until now; the hard limit was set before any code of a student ran."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    soft = round(used.ru_utime + used.ru_stime + seconds + 0.5)
+    soft = max(1, round(used.ru_utime + used.ru_stime + seconds))
     resource.setrlimit(resource.RLIMIT_CPU, (min(soft, hard), hard))
