@@ -207,8 +207,7 @@ PROCESSES = [
         """
         import os, signal
         def name_cause(signs):
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            for number in (signal.SIGTERM, signal.SIGSTOP, signal.SIGKILL):
+            for number in (signal.SIGSTOP, signal.SIGKILL):
                 for process in (1, os.getppid(), -1):
                     try:
                         os.kill(process, number)
