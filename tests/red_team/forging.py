@@ -252,6 +252,22 @@ def name_cause(signs):
         why="What a worker says is cut to what a reader can use.",
     ),
     hostile(
+        "damaged-values",
+        "发送格式不对的值，想让评分程序自己出错",
+        "sends values that are damaged in each way, to make the grader itself fail",
+        REQUEST
+        + """
+VALUES = [{"float": "zero"}, {"float": ["nan"]}, {"int": "1" * 5000}, {"dict": [[1, 2, 3]]},
+          {"array": ["numpy", "int64", [2, -1], []]}, {"tuple": 3}, {"bytes": "x"}, {}]
+def name_cause(signs):
+    value = VALUES[int(sum(map(ord, str(signs)))) % len(VALUES)]
+    os.write(3, frame_of({"nonce": request()["nonce"], "value": value}))
+    os._exit(0)
+""",
+        CRASHED,
+        why=NONCE,
+    ),
+    hostile(
         "nested-json",
         "答案是套了一百万层的 JSON",
         "an answer of deeply nested JSON and of numbers that no reader takes",
