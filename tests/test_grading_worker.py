@@ -47,6 +47,12 @@ def test_no_number_comes_back_as_one():
     assert math.isnan(found[0]) and found[1] == -math.inf
 
 
+def test_a_number_of_no_known_name_is_malformed():
+    for found in ("zero", ["nan"], None):
+        with pytest.raises(MalformedError):
+            decode({"float": found})
+
+
 class Liar(int):
     def __eq__(self, other):
         return True

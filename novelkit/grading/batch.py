@@ -151,6 +151,11 @@ class Grader:
     def isolation(self) -> Isolation:
         return self._all[0].isolation
 
+    @property
+    def users(self) -> list[int]:
+        """Whom the workers run as, where the grader is root."""
+        return [sandbox.user for sandbox in self._all]
+
     def check_references(self) -> None:
         """The dry run: every reference solution must get all its points; else `WorkError`."""
         exercises = self.course.exercises

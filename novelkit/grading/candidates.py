@@ -5,13 +5,18 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 
 from novelkit.grading.cells import CODE, Cell, Unreadable, read_cells
-from novelkit.grading.parsing import Code, parse_cells
+from novelkit.grading.parsing import LONGEST_CELL, LONGEST_FILE, Code, parse_cells
 from novelkit.grading.programs import CodeMap, Piece, is_main_block, same_code_key
 from novelkit.grading.records import SubmittedFile
 from novelkit.grading.scopes import definitions_in, own_nodes
 
+# Characters of code that are parsed of one submission: trees take 600 bytes for each. All ten
+# notebooks of the course have 230 thousand.
+LONGEST_SUBMISSION = 600_000
+MOST_UNREADABLE, MOST_FENCES = 5, 50
 _FENCE = re.compile(r"^ {0,3}(?:```|~~~)[^\n]*\n(.*?)^ {0,3}(?:```|~~~)", re.DOTALL | re.MULTILINE)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
@@ -51,6 +56,17 @@ class ReadFile:
         return CodeMap(self.parsed.pieces)
 
     @cached_property
+    def retyped(self) -> tuple[Cell, ...]:
+        """Text cells that may hold code; together no more than one long code cell."""
+        found, left = [], LONGEST_CELL
+        for cell in self.cells:
+            if cell.kind != CODE and ("def " in cell.source or "lambda" in cell.source):
+                left -= len(cell.source)
+                if left >= 0:
+                    found.append(cell)
+        return tuple(found)
+
+    @cached_property
     def candidates(self) -> tuple[Candidate, ...]:
         """The functions of the code cells, in order."""
         return tuple(replace(one, file=self.name) for one in candidates_in(self.map))
@@ -58,17 +74,31 @@ class ReadFile:
 
 def read_files(files: Sequence[SubmittedFile]) -> tuple[list[ReadFile], list[str]]:
     """The files that can be read, and a Chinese line for each that cannot."""
-    found, unreadable = [], []
+    found: list[ReadFile] = []
+    unreadable: list[str] = []
+    left = LONGEST_SUBMISSION
     for file in files:
         try:
+            if left <= 0:
+                raise Unreadable(f"{file.name} 没有读：整份作业的代码太多，请只交要评分的文件。")
             cells = read_cells(file)
         except Unreadable as error:
             unreadable.append(str(error))
             continue
+        left -= _weight(cells)
         alone = len(files) == 1
         parsed = parse_cells(cells, file.name, alone)
         found.append(ReadFile(file.name, file.modified, cells, parsed, alone))
+    if len(unreadable) > MOST_UNREADABLE:
+        rest = len(unreadable) - MOST_UNREADABLE
+        unreadable = [*unreadable[:MOST_UNREADABLE], f"另外还有 {rest} 个文件没有读。"]
     return found, unreadable
+
+
+def _weight(cells: Sequence[Cell]) -> int:
+    """Characters that are parsed; a cell that is too long is not."""
+    lengths = (len(cell.source) for cell in cells if cell.kind == CODE)
+    return min(LONGEST_FILE, sum(length for length in lengths if length <= LONGEST_CELL))
 
 
 def candidates_in(code: CodeMap) -> Iterator[Candidate]:
@@ -100,11 +130,14 @@ def retyped_candidates(file: ReadFile, function: str) -> list[Candidate]:
     Their program sees the code cells as well, in the order of the notebook.
     """
     found: list[Candidate] = []
-    for cell in file.cells:
-        if cell.kind == CODE or function not in cell.source:
+    for cell in file.retyped:
+        if function not in cell.source:
             continue
-        texts = [cell.source, *(fence[1] for fence in _FENCE.finditer(cell.source))]
+        fences = islice(_FENCE.finditer(cell.source), MOST_FENCES)
+        texts = [cell.source, *(fence[1] for fence in fences)]
         for text in texts:
+            if function not in text:
+                continue
             retyped = replace(cell, kind=CODE, source=text)
             pieces = parse_cells([retyped], file.name, file.alone).pieces
             if any(one.name == function for one in candidates_in(CodeMap(pieces))):

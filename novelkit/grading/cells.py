@@ -26,6 +26,8 @@ CODE = "code"
 # A course notebook with its pictures is 1 MB; above this the outputs are dropped when read.
 CACHED = 20_000  # characters of a cell
 KEPT_WHOLE = 4 * MEGABYTE
+# A longer file is cut without being parsed: no single cell may be as long.
+MOST_PARSED = 300_000
 NOT_A_NOTEBOOK = "{} 不是有效的 notebook（{}），没有评分：请在 Jupyter 里重新保存再交。"
 # Encodings that a Chinese student's editor may write; others (rot13, idna) are no text encodings
 # or take quadratic time.
@@ -188,11 +190,12 @@ def _decoded(file: SubmittedFile) -> str:
 def _program_cells(text: str) -> tuple[Cell, ...]:
     """The cells of `# %%` (jupytext too); without such lines the whole file.
 
-    A file that is no program is cut where statements begin, so that one error does not lose all.
+    A file that is no program, or long, is cut where statements begin, so that one error does not
+    lose all.
     """
     lines = text.split("\n")
     starts = [at for at, line in enumerate(lines) if _MARKER.match(line)]
-    if not starts and not is_program(text):
+    if not starts and (len(text) > MOST_PARSED or not is_program(text)):
         starts = [
             at
             for at, line in enumerate(lines)

@@ -6,6 +6,7 @@ earn nothing, since they can be copied down. A worker that ends in the middle of
 replaced if it had answered any, so that one endless loop does not cost what else is right.
 """
 
+import builtins
 import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,16 @@ WORDS = {
     "out of memory": "内存超过上限",
     "crashed": "进程意外结束",
 }
+BUILT_IN_EXCEPTIONS = frozenset(
+    name
+    for name, found in vars(builtins).items()
+    if isinstance(found, type) and issubclass(found, BaseException)
+)
+KNOWN_TYPES = frozenset(
+    [name for name, found in vars(builtins).items() if isinstance(found, type)]
+    + ["NoneType", "function", "generator", "coroutine", "ndarray", "Tensor", "Counter"]
+    + ["defaultdict", "deque", "Fraction", "Decimal", "float32", "float64", "int32", "int64"]
+)
 # Of several fates of one answer the one that is told.
 GRAVEST = (Status.FORBIDDEN, Status.OUT_OF_MEMORY, Status.TIMEOUT, Status.CRASHED)
 
@@ -162,9 +173,9 @@ def _end(worker: Worker, reply: Reply) -> tuple[str, str]:
     """Close a worker that gave no answer: what became of it, and a line for the student."""
     if reply.outcome == "forbidden":
         return "forbidden", f"这道题不能导入 {reply.message}"
-    if reply.outcome == "keeper":
-        raise GraderError(reply.message)
     ending = worker.close()
+    if ending.failure:
+        raise GraderError(ending.failure)
     outcome = _outcome(reply, ending)
     told = WORDS[outcome]
     if outcome == "crashed" and ending.code and ending.code > SIGNAL:
@@ -187,7 +198,7 @@ def _judge(exercise: Exercise, hidden: bool, number: int, case: Case, reply: Rep
         return CaseResult(hidden, number, "passed", "" if hidden else _call(exercise, case))
     if reply.outcome == "raised":
         outcome = "raised"
-        got = f"抛出 {reply.raised[0]}" if hidden else f"抛出 {_described(reply)}"
+        got = f"抛出 {_known_exception(reply)}" if hidden else f"抛出 {_described(reply)}"
     else:
         outcome, got = "wrong", _got(reply, case, hidden)
     if hidden:
@@ -206,8 +217,17 @@ def _got(reply: Reply, case: Case, hidden: bool) -> str:
     if isinstance(case.expected, Raises):
         return "没有抛出异常" if hidden else f"没有抛出异常，返回了 {_shown(value)}"
     other = name != type(case.expected).__name__
+    if hidden and name not in KNOWN_TYPES:
+        # A student chooses the name of a class, and could write a hidden input into it.
+        name = "别的类型"
     advice = type_advice(case.expected, name) if other else ""
     return advice if hidden else f"{_shown(value)}{'　' if advice else ''}{advice}"
+
+
+def _known_exception(reply: Reply) -> str:
+    """The built-in exception that was raised; no name that a student chose."""
+    known = (name for name in reply.raised if name in BUILT_IN_EXCEPTIONS)
+    return next(known, "异常")
 
 
 def _type_name(value: Any) -> str:

@@ -8,16 +8,21 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from novelkit.grading.cells import CODE, NO_PROGRAM, Cell, is_program, parsed, shown_cell_name
 from novelkit.grading.scopes import own_nodes
 
 # Trees take 600 bytes for each character; a cell of a course is below 10 thousand.
 LONGEST_CELL = 300_000
-LONGEST_FILE = 1_000_000
+LONGEST_FILE = 500_000
 # Each try to join costs as much as to read.
 LONGEST_JOINED = 50_000
 MOST_JOINED = 5
+# Characters of a file that are parsed once more to see which cells belong together.
+MOST_PARSED_AGAIN = 500_000
+# A course notebook has 90 cells and some hundred statements.
+MOST_CELLS, MOST_STATEMENTS = 2_000, 10_000
 # Cell magics whose body IPython runs as Python of the same namespace.
 _RUNS_PYTHON = ("time", "timeit", "capture", "prun", "memit", "mprun", "lprun")
 _CELL_MAGIC = re.compile(r"^\s*%%(\w+|!)?")
@@ -28,6 +33,8 @@ _LINE_MAGIC = re.compile(
     r"|(?:cd|ls|mkdir|wget|unzip|cat)\s+[\w./~-])"
 )
 _HELP = re.compile(r"^\s*[^\s#\"'][^#\"']*\?\s*$")
+# In place of a source that is not read; no program.
+TOO_LONG = "\0"
 _QUOTE = re.compile(r"'''|\"\"\"|'|\"")
 
 
@@ -106,7 +113,11 @@ def parse_cells(cells: Sequence[Cell], file: str, alone: bool) -> Code:
             note = f"第 {numbers} 格单独都不是完整的代码，合在一起读。"
             for cell in unit.cells:
                 changes[cell.number] = (*changes.get(cell.number, ()), note)
-    pieces = [piece for unit in units for piece in _pieces(unit, file, alone)]
+    every = (piece for unit in units for piece in _pieces(unit, file, alone))
+    pieces = list(islice(every, MOST_STATEMENTS))
+    if (more := next(every, None)) is not None:
+        cell = next(cell for cell in wanted if cell.number == more.cell)
+        broken.append(Broken(cell, f"{more.place}起的代码太多，没有读：请只交作业。"))
     return Code(tuple(pieces), tuple(broken), changes)
 
 
@@ -210,10 +221,10 @@ class _State:
 def _within_limit(cells: list[Cell]) -> Iterator[Cell]:
     """Cells up to the limit of a file; the source of what is above becomes no program."""
     total = 0
-    for cell in cells:
+    for count, cell in enumerate(cells):
         size = len(cell.source)
-        if size > LONGEST_CELL or total + size > LONGEST_FILE:
-            yield _with_source(cell, "\0")
+        if size > LONGEST_CELL or total + size > LONGEST_FILE or count >= MOST_CELLS:
+            yield _with_source(cell, TOO_LONG)
         else:
             total += size
             yield cell
@@ -222,23 +233,36 @@ def _within_limit(cells: list[Cell]) -> Iterator[Cell]:
 def _joined(cells: Iterator[Cell]) -> list[_Unit | Cell]:
     """Units of one cell or more, and the cells that are no program with any neighbour."""
     found: list[_Unit | Cell] = []
-    waiting = list(cells)
-    while waiting:
-        before = found[-1] if found else None
-        earlier = before.cells if isinstance(before, _Unit) else ()
-        for count in range(1, MOST_JOINED + 1):
-            group = tuple(waiting[:count])
-            if unit := _unit(group) or (_dedented(group[0]) if count == 1 else None):
-                found.append(unit)
-                break
-            if earlier and (unit := _unit((*earlier, *group))):
-                found[-1] = unit
+    waiting, at, left = list(cells), 0, MOST_PARSED_AGAIN
+    while at < len(waiting):
+        cell = waiting[at]
+        alone = None if cell.source == TOO_LONG else _unit((cell,)) or _dedented(cell)
+        if alone or cell.source == TOO_LONG:
+            found.append(alone or cell)
+            at += 1
+            continue
+        before = found[-1] if found and isinstance(found[-1], _Unit) else None
+        for count, group in _groups(before, waiting[at : at + MOST_JOINED]):
+            size = sum(len(one.source) for one in group)
+            left -= size if size <= LONGEST_JOINED else 0
+            if left > 0 and (unit := _unit(group)):
+                # With the cells before it, it takes their place.
+                found[len(found) - (len(group) > count) :] = [unit]
+                at += count
                 break
         else:
-            group = (waiting[0],)
-            found.append(waiting[0])
-        del waiting[: len(group)]
+            found.append(cell)
+            at += 1
     return found
+
+
+def _groups(before: _Unit | None, waiting: list[Cell]) -> Iterator[tuple[int, tuple[Cell, ...]]]:
+    """What the first of the waiting cells may belong to, and how many of them that takes."""
+    for count in range(1, len(waiting) + 1):
+        if count > 1:
+            yield count, tuple(waiting[:count])
+        if before:
+            yield count, (*before.cells, *waiting[:count])
 
 
 def _unit(cells: tuple[Cell, ...]) -> _Unit | None:
@@ -270,7 +294,7 @@ def _dedented(cell: Cell) -> _Unit | None:
 
 def _explained(cell: Cell, file: str, alone: bool) -> Broken:
     place = shown_cell_name(file, cell.number, alone)
-    if cell.source == "\0":
+    if cell.source == TOO_LONG:
         return Broken(cell, f"{place}：代码太长，没有读：请把数据放进文件，不要写在代码里。")
     try:
         parsed(cell.source)

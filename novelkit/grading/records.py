@@ -138,10 +138,15 @@ class Isolation:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one worker may take; `wall_seconds` also holds for one that only sleeps."""
+    """What one worker may take.
+
+    `wall_seconds`, of each call, also holds for one that only sleeps; `total_seconds` are those of
+    all its calls (or three times the processor's, where an exercise has more of these).
+    """
 
     cpu_seconds: float = 2.0
     wall_seconds: float = 10.0
+    total_seconds: float = 30.0
     memory_bytes: int = 1 << 30
     file_bytes: int = 16 << 20
     disk_bytes: int = 64 << 20

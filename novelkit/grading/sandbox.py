@@ -7,15 +7,11 @@ it stops: a fault of the kernel, and whatever `Isolation.missing` names.
 
 import contextlib
 import itertools
-import json
 import os
 import secrets
 import shutil
-import site
 import socket
-import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Sequence
@@ -24,13 +20,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from novelkit.errors import InputError, WorkError
+from novelkit.errors import InputError
 from novelkit.grading.records import Isolation, Limits, Statement
+from novelkit.grading.servers import Server
 from novelkit.grading.worker import frames, values
 
-WORKER = Path(__file__).with_name("worker")
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 120.0
 END_SECONDS = 30.0
 LOAD_SECONDS = 4.0
 # Users that no system gives away (systemd keeps the range for units of a moment).
@@ -38,15 +33,10 @@ FIRST_USER, USERS = 61_184, 4_000
 # What a program may want that is slow to load; loaded once, in the server.
 PRELOADS = ("numpy", "torch")
 
-_numbers = itertools.count()
+# What is kept of what a worker says of an exception.
+LONGEST_NAME, LONGEST_MESSAGE, MOST_KINDS, LAST_LINE = 80, 300, 20, 10**6
 
-MISSING = {
-    "user": "评分程序不是 root：学生的代码以你的用户运行，能读你读得到的文件",
-    "files": "这台机器不允许挂载命名空间：学生的代码看得到磁盘上对它可读的文件",
-    "processes": "这台机器不允许进程命名空间：学生的代码看得到别的进程",
-    "network": "这台机器不允许网络命名空间：学生的代码能上网",
-    "memory": "这台机器没有 /proc：内存用量没有上限",
-}
+_numbers = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -54,8 +44,8 @@ class Reply:
     """What came of loading or of one call.
 
     `outcome` is "value", "raised", "too large" (an honest worker's word: there was a value),
-    "forbidden", "timeout", "broken" (no or no valid answer: the worker ended, or wrote what it was
-    not asked for) or "keeper" (the server's fault). After the last four it answers no more.
+    "forbidden", "timeout" or "broken" (no or no valid answer: the worker ended, or wrote what it
+    was not asked for). After the last three it answers no more.
     """
 
     outcome: str
@@ -68,11 +58,15 @@ class Reply:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a worker ended: its exit code, 128 + the signal that ended it, None if it was killed."""
+    """How a worker ended: its exit code, 128 + the signal that ended it, None if it was killed.
+
+    `failure` says why its surroundings could not be set up: the host's fault, not the student's.
+    """
 
     code: int | None
     out_of_memory: bool
     server_lost: bool = False
+    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,7 +105,7 @@ class Sandbox:
         self.limits = limits or Limits()
         self.hidden = [str(ROOT), str(Path.home()), "/home", "/root", *map(str, hidden)]
         self.user = FIRST_USER + (os.getpid() * 7 + next(_numbers)) % USERS
-        self._servers: dict[tuple[str, ...], _Server] = {}
+        self._servers: dict[tuple[str, ...], Server] = {}
 
     def __enter__(self) -> "Sandbox":
         return self
@@ -145,11 +139,11 @@ class Sandbox:
         for preload in list(self._servers):
             self._drop(preload)
 
-    def _server(self, preload: tuple[str, ...]) -> "_Server":
+    def _server(self, preload: tuple[str, ...]) -> "Server":
         server = self._servers.get(preload)
         if server is None or not server.alive:
             self._drop(preload)
-            server = self._servers[preload] = _Server(preload, self.hidden, self.user)
+            server = self._servers[preload] = Server(preload, self.hidden, self.user)
         return server
 
     def _drop(self, preload: tuple[str, ...]) -> None:
@@ -157,89 +151,10 @@ class Sandbox:
             server.close()
 
 
-class _Server:
-    """One process that forks workers."""
-
-    def __init__(self, preload: tuple[str, ...], hidden: list[str], user: int) -> None:
-        self.control, theirs = socket.socketpair()
-        settings = {"user": user, "preload": preload, "hidden": hidden, "keep": _interpreter()}
-        # As descriptor 3: the only thing that it inherits.
-        starter = (
-            f"import os; os.dup2({theirs.fileno()}, 3); "
-            f"os.closerange(4, 4096); os.execv({sys.executable!r}, {[*_command(settings)]!r})"
-        )
-        self.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", starter],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=_environment(),
-            cwd="/",
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,
-        )
-        theirs.close()
-        try:
-            first = frames.receive(self.control, 1 << 16, time.monotonic() + START_SECONDS)
-            found = first["isolation"]
-        except (TimeoutError, frames.BrokenFrameError, KeyError) as error:
-            self.process.kill()
-            said = self.process.communicate()[1].decode("utf-8", "replace")[-500:]
-            raise WorkError(f"评分用的进程没有启动：{said or error}") from error
-        self.isolation = _isolation(found)
-        self.alive = True
-
-    def close(self) -> None:
-        """The server ends when its channel does, after it has killed what it started."""
-        self.alive = False
-        self.control.close()
-        try:
-            self.process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        if self.process.stderr:
-            self.process.stderr.close()
-
-
-def _command(settings: dict[str, Any]) -> list[str]:
-    return [sys.executable, "-I", "-B", str(WORKER), json.dumps(settings)]
-
-
-def _environment() -> dict[str, str]:
-    """Nothing of the grader's own; one thread each, so that several workers share the cores."""
-    single = dict.fromkeys(
-        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
-    )
-    # On some processors an OpenBLAS is wrong or slow without being told which it is on.
-    kept = {name: value for name, value in os.environ.items() if name.startswith("OPENBLAS_")}
-    return {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONUTF8": "1", **kept, **single}
-
-
-def _interpreter() -> list[str]:
-    """Folders that Python and its packages are in."""
-    paths = sysconfig.get_paths()
-    found = [sys.prefix, sys.base_prefix, sys.exec_prefix, *site.getsitepackages()]
-    found += [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    found.append(str(Path(os.path.realpath(sys.executable)).parent.parent))
-    return sorted({os.path.realpath(path) for path in found if path} | set(map(str, found)))
-
-
-def _isolation(found: dict[str, Any]) -> Isolation:
-    names = ("user", "files", "processes", "network", "memory")
-    allowed = {name: bool(found.get(name)) for name in names}
-    # A mount namespace of an ordinary user hides the files all the same.
-    if allowed["files"] and not allowed["user"]:
-        lines = {**MISSING, "user": "评分程序不是 root：学生的代码以你的用户运行（文件已经隐藏）"}
-    else:
-        lines = MISSING
-    return Isolation(**allowed, missing=tuple(lines[name] for name in names if not allowed[name]))
-
-
 class Worker:
     """A student's program that answers calls, until `close`."""
 
-    def __init__(self, server: _Server, job: Job, limits: Limits) -> None:
+    def __init__(self, server: Server, job: Job, limits: Limits) -> None:
         self.server, self.limits = server, limits
         self.channel, theirs = socket.socketpair()
         self.folder = None if server.isolation.files else tempfile.mkdtemp(prefix="novelkit-grade-")
@@ -247,7 +162,6 @@ class Worker:
         self.killed = False
         nonce = secrets.token_hex(16)
         message = {
-            "statements": [[one.source, one.place, one.line] for one in job.statements],
             "function": job.function,
             "forbidden": sorted({"novelkit", *job.forbidden}),
             "seed": job.seed,
@@ -266,8 +180,27 @@ class Worker:
             server.alive = False
             self._tidy()
             raise
-        self.loaded = self._answer(nonce, time.monotonic() + limits.wall_seconds)
+        self.loaded = self._load(job, nonce)
         self.seed = job.seed
+        # Sleeping until just before each call's deadline is no way out either.
+        self.last = time.monotonic() + max(limits.total_seconds, 3 * job.cpu_seconds)
+
+    def _load(self, job: Job, nonce: str) -> Reply:
+        program = [[one.source, one.place, one.line] for one in job.statements]
+        return self._asked({"statements": program}, nonce, self.limits.wall_seconds)
+
+    def _asked(self, message: dict[str, Any], nonce: str, seconds: float) -> Reply:
+        """Send a message and wait for its answer, both within so many seconds."""
+        deadline = time.monotonic() + seconds
+        try:
+            self.channel.settimeout(max(0.001, seconds))
+            frames.send(self.channel, message)
+        except TimeoutError:
+            self.killed = True
+            return Reply("timeout")
+        except OSError:
+            return Reply("broken")
+        return self._answer(nonce, deadline)
 
     def call(self, arguments: Sequence[Any]) -> Reply:
         """Call the function. See `Reply` on when it is the last one."""
@@ -279,15 +212,8 @@ class Worker:
         }
         if frames.pending(self.channel):
             return Reply("broken", message="答案在提问之前就到了")
-        deadline = time.monotonic() + self.limits.wall_seconds
-        try:
-            self.channel.settimeout(self.limits.wall_seconds)
-            frames.send(self.channel, request)
-        except TimeoutError:
-            return Reply("timeout")
-        except OSError:
-            return Reply("broken", message="进程结束了")
-        return self._answer(nonce, deadline)
+        left = self.last - time.monotonic()
+        return self._asked(request, nonce, min(self.limits.wall_seconds, left))
 
     def _answer(self, nonce: str, deadline: float) -> Reply:
         try:
@@ -298,10 +224,10 @@ class Worker:
         except frames.TooLongError:
             self.killed = True
             return Reply("broken", message="回答超过了约定的长度")
-        except (frames.BrokenFrameError, OSError) as error:
-            return Reply("broken", message=str(error))
-        if type(found.get("keeper")) is str:
-            return Reply("keeper", message=found["keeper"])
+        except frames.NoMessageError:
+            return Reply("broken", message="答案不是约定的格式")
+        except (frames.BrokenFrameError, OSError):
+            return Reply("broken")
         if found.get("nonce") != nonce:
             return Reply("broken", message="收到的不是这一问的答案")
         return _reply(found)
@@ -315,7 +241,9 @@ class Worker:
             frames.send(self.server.control, {"end": True, "kill": self.killed})
             deadline = time.monotonic() + END_SECONDS
             found = frames.receive(self.server.control, 1 << 16, deadline)["ended"]
-            self.ending = Ending(found["code"], found["out_of_memory"])
+            self.ending = Ending(
+                found["code"], found["out_of_memory"], failure=found["failure"][:200]
+            )
         except (TimeoutError, frames.BrokenFrameError, OSError):
             self.server.alive = False
             self.ending = Ending(None, False, server_lost=True)
@@ -356,11 +284,15 @@ def _reply(found: dict[str, Any]) -> Reply:
     texts = [found.get(name, "") for name in ("message", "place")]
     if (
         type(raised) is not list
+        or not raised
         or not all(type(one) is str for one in [*raised, *texts])
         or type(line) is not int
     ):
         return Reply("broken", message="答案不是约定的格式")
-    return Reply("raised", None, tuple(raised), texts[0], texts[1], line)
+    # An honest worker keeps to these lengths by itself.
+    kinds = tuple(one[:LONGEST_NAME] for one in raised[:MOST_KINDS])
+    message, place = texts[0][:LONGEST_MESSAGE], texts[1][:LONGEST_NAME]
+    return Reply("raised", None, kinds, message, place, min(abs(line), LAST_LINE))
 
 
 FORBIDDEN = "forbidden"

@@ -4,13 +4,16 @@ It loads what the exercises may need once, hides the repository, and then forks 
 job that comes with a channel of its own. It holds no cases and no expected values. The grader ends
 a job by asking for it; the server then kills all that descends from it and says how it ended.
 
-    grader -> {"job": {...}} and a socket      server -> {"started": true}
-    grader -> {"end": true}                    server -> {"ended": {...}}
+    grader -> {"function": ..., ...} and a socket    server -> {"started": true}
+    grader -> {"end": true, "kill": ...}             server -> {"ended": {...}}
 
-Between grader and worker see harness.py. Stands alone, without novelkit.
+The program itself goes over the job's own channel: what the server has once held, all later
+workers could find in their memory. Between grader and worker see harness.py. Stands alone, without
+novelkit.
 """
 
 import contextlib
+import fcntl
 import importlib.util
 import json
 import os
@@ -22,6 +25,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import filters
 import frames
 import harness
 import isolation
@@ -29,8 +33,11 @@ import processes
 import values
 
 CONTROL = 3
-CONTROL_BYTES = 1 << 26
+CONTROL_BYTES = 1 << 16
+# In the worker, until its code begins: where a failure of ours is told.
+FAILURE = CONTROL + 1
 WATCH_SECONDS = 0.1
+OURS = ("filters", "frames", "harness", "isolation", "processes", "values")
 
 
 class Server:
@@ -44,8 +51,9 @@ class Server:
         self.processes = 0 if self.user is not None else processes.count_of_user(os.geteuid())
         self.packages: dict[str, str | None] = {}
         isolation.control(isolation.PR_SET_CHILD_SUBREAPER, 1)
-        isolation.control(isolation.PR_SET_DUMPABLE, 0)
+        # Before it cannot be looked into: an ordinary user must write its own /proc/self/uid_map.
         self.namespaces = self._hide()
+        isolation.control(isolation.PR_SET_DUMPABLE, 0)
         self.network = self._try_namespaces()
         for name in settings["preload"]:
             importlib.import_module(name)
@@ -91,14 +99,21 @@ class Server:
                 message, channel = self._next_job()
             except frames.BrokenFrameError:
                 return
+            # Not on the job's channel, where a student's code can write as well.
+            told, failure = os.pipe()
             child = os.fork()
             if child == 0:
-                self._become_keeper(channel, message)
+                os.close(told)
+                self._become_keeper(channel, message, failure)
             channel.close()
+            os.close(failure)
             frames.send(self.control, {"started": True})
             ended = self._watch(child, message)
             if ended is None:
                 return
+            # All that could write are gone.
+            with os.fdopen(told, "rb") as reader:
+                ended["failure"] = reader.read(1000).decode("utf-8", "replace")
             frames.send(self.control, {"ended": ended})
 
     def _next_job(self) -> tuple[dict[str, Any], socket.socket]:
@@ -169,7 +184,7 @@ class Server:
 
     # ---- in the children
 
-    def _become_keeper(self, channel: socket.socket, job: dict[str, Any]) -> None:
+    def _become_keeper(self, channel: socket.socket, job: dict[str, Any], failure: int) -> None:
         """The parent of a worker: sets up its surroundings, waits, and passes on how it ended."""
         try:
             os.setsid()
@@ -177,10 +192,9 @@ class Server:
             isolation.usual_signals()
             self.control.close()
             self._enter_namespaces()
-            code = self._keep(channel, job)
+            code = self._keep(channel, job, failure)
         except BaseException as error:
-            with contextlib.suppress(BaseException):
-                frames.send(channel, {"keeper": f"{type(error).__name__}: {error}"[:200]})
+            _tell(failure, error)
             code = 1
         os._exit(code)
 
@@ -197,7 +211,7 @@ class Server:
         isolation.control(isolation.PR_SET_PDEATHSIG, signal.SIGKILL)
         isolation.control(isolation.PR_SET_DUMPABLE, 0)
 
-    def _keep(self, channel: socket.socket, job: dict[str, Any]) -> int:
+    def _keep(self, channel: socket.socket, job: dict[str, Any], failure: int) -> int:
         """Fork the worker and wait for it; a signal that ended it is told as 128 + its number."""
         if self.namespaces:
             if self.network:
@@ -208,7 +222,7 @@ class Server:
             self._plain_scratch(job)
         worker = os.fork()
         if worker == 0:
-            self._become_worker(channel, job)
+            self._become_worker(channel, job, failure)
         channel.close()
         code = 0
         while True:
@@ -245,36 +259,57 @@ class Server:
                     origin = str(Path(origin).parent)
                 self.packages[name] = origin
             if location := self.packages[name]:
-                found.append(location)
+                found += [location, *_byte_code(location)]
         return found
 
-    def _become_worker(self, channel: socket.socket, job: dict[str, Any]) -> None:
+    def _become_worker(self, channel: socket.socket, job: dict[str, Any], failure: int) -> None:
         code = 1
         try:
             os.setsid()
-            channel = _keep_only(channel)
+            channel = _keep_only(channel, failure)
             most = job["processes"] + 2 * self.processes
             seconds = round(job["load_seconds"] + 0.5)
             isolation.limit(seconds + round(job["cpu_seconds"] + 0.5), job["file_bytes"], most)
             isolation.drop_rights(self.user)
+            filters.forbid_calls()
             os.environ.update(dict.fromkeys(("HOME", "TMPDIR"), str(Path.cwd())))
             isolation.lower_cpu(seconds)
-            for name in ("frames", "harness", "isolation", "processes", "values", "__main__"):
+            for name in (*OURS, "__main__"):
                 sys.modules.pop(name, None)
+            os.close(FAILURE)
+        except BaseException as error:
+            _tell(FAILURE, error)
+            os._exit(code)
+        try:
             harness.serve(channel, job)
             code = 0
         finally:
             os._exit(code)
 
 
-def _keep_only(channel: socket.socket) -> socket.socket:
-    """The worker's channel as descriptor 3, nothing else open but an empty stdin and no output."""
+def _byte_code(location: str) -> list[str]:
+    """What Python has compiled from a module of one file, with any version."""
+    path = Path(location)
+    return list(map(str, (path.parent / "__pycache__").glob(f"{path.stem}.*")))
+
+
+def _tell(failure: int, error: BaseException) -> None:
+    """Report a failure of ours, for which no student pays."""
+    with contextlib.suppress(BaseException):
+        os.write(failure, f"{type(error).__name__}: {error}".encode()[:1000])
+
+
+def _keep_only(channel: socket.socket, failure: int) -> socket.socket:
+    """The worker's channel as descriptor 3, an empty stdin, no output, and FAILURE for a moment."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(nothing, number)
-    os.dup2(channel.fileno(), CONTROL)
+    # Aside first: either may lie where the other is to go.
+    ours = [fcntl.fcntl(one, fcntl.F_DUPFD, FAILURE + 1) for one in (channel.fileno(), failure)]
+    os.dup2(ours[0], CONTROL)
+    os.dup2(ours[1], FAILURE)
     channel.detach()
-    os.closerange(CONTROL + 1, 4096)
+    os.closerange(FAILURE + 1, 4096)
     return socket.socket(fileno=CONTROL)
 
 

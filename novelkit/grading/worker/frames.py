@@ -21,6 +21,10 @@ class TooLongError(BrokenFrameError):
     """A frame announces more bytes than are allowed."""
 
 
+class NoMessageError(BrokenFrameError):
+    """A whole frame that holds no JSON object."""
+
+
 def send(channel: socket.socket, message: dict[str, Any]) -> None:
     """Send one message, ASCII only, so that lone surrogates travel as well."""
     data = json.dumps(message, ensure_ascii=True, allow_nan=False).encode("ascii")
@@ -40,9 +44,9 @@ def receive(channel: socket.socket, limit: int, deadline: float | None = None) -
     try:
         message = json.loads(data.decode("ascii"), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise BrokenFrameError("no JSON") from error
+        raise NoMessageError("no JSON") from error
     if type(message) is not dict:
-        raise BrokenFrameError("no JSON object")
+        raise NoMessageError("no JSON object")
     return message
 
 

@@ -39,13 +39,17 @@ class _Blocker(MetaPathFinder):
 
 
 def serve(channel: socket.socket, job: dict[str, Any]) -> None:
-    """Run the program of a job, say whether it stands, then answer one call after another."""
+    """Run the program of a job, say whether it stands, then answer one call after another.
+
+    The program is the first message: {"statements": [[source, place, line], ...]}.
+    """
     _forbid(frozenset(job["forbidden"]))
     _seed(job["seed"])
     module = types.ModuleType("__main__")
     module.__dict__["__name__"] = "submission"
-    sys.modules["submission"] = module
-    failure = _load(module.__dict__, job["statements"])
+    # Both: inspect and pickle ask for __main__.
+    sys.modules["submission"] = sys.modules["__main__"] = module
+    failure = _load(module.__dict__, frames.receive(channel, REQUEST_BYTES)["statements"])
     function = module.__dict__.get(job["function"])
     if failure is None and not callable(function):
         failure = {"raised": ["NameError"], "message": f"{job['function']} 不是函数"}

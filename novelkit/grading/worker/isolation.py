@@ -6,6 +6,7 @@ Sources: namespaces(7), mount_namespaces(7), user_namespaces(7), prctl(2), capab
 
 import ctypes
 import os
+import re
 import resource
 import signal
 import sys
@@ -16,6 +17,7 @@ CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_REMOUNT, MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE = 32, 4096, 8192, 16384, 1 << 18
+MOUNT_FLAGS = {"nosuid": 2, "nodev": 4, "noexec": 8, "noatime": 1 << 10, "relatime": 1 << 21}
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
 CAPABILITY_VERSION_3 = 0x20080522
 
@@ -44,7 +46,7 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
     """mount(2)."""
     if _libc is None:
         raise OSError("no Linux")
-    words = [word.encode() or None for word in (source, target, kind)]
+    words = [os.fsencode(word) or None for word in (source, target, kind)]
     _check(_libc.mount(*words, ctypes.c_ulong(flags), data.encode() or None))
 
 
@@ -64,7 +66,7 @@ def become_root_of_own_namespace() -> None:
 
 
 def hide(folders: Sequence[str], keep: Sequence[str]) -> None:
-    """A mount namespace in which `folders` are empty but for `keep`, and the root is read-only.
+    """A mount namespace in which `folders` are empty but for `keep`, and all is read-only.
 
     The temporary folder is one of them. Raises OSError where the host allows none.
     """
@@ -80,7 +82,25 @@ def hide(folders: Sequence[str], keep: Sequence[str]) -> None:
     cover([one for one in _outermost(folders) if any(_is_in(one, other) for other in kept)])
     Path(SCRATCH, WORK).mkdir()
     mount("none", STAGE, "tmpfs", MS_RDONLY, "size=4k,mode=755")
-    mount("none", "/", flags=MS_REMOUNT | MS_BIND | MS_RDONLY)
+    _make_read_only()
+
+
+def _make_read_only() -> None:
+    """Every mount: the root's own flag says nothing of a disk that is mounted somewhere below."""
+    # But for the temporary folder, which only the server can write: torch wants one to load.
+    for line in Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines():
+        _, _, _, _, point, options, *_ = line.split(" ")
+        # The kernel writes spaces and the like as "\\040"; what was set has to stay set.
+        path = re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), point)
+        if path == os.path.realpath(SCRATCH):
+            continue
+        kept = sum(MOUNT_FLAGS.get(option, 0) for option in options.split(","))
+        try:
+            mount("none", path, flags=MS_REMOUNT | MS_BIND | MS_RDONLY | kept)
+        except OSError:
+            # Covered by another mount, or a file system that is gone; but for the root itself.
+            if path == "/":
+                raise
 
 
 def _empty(folder: str, inside: Sequence[str]) -> None:
@@ -119,6 +139,7 @@ def fresh_scratch(size: int, user: int | None) -> None:
     work = str(Path(SCRATCH, WORK))
     owner = f",uid={user},gid={user}" if user is not None else ""
     flags = MS_NOSUID | MS_NODEV
+    mount("none", SCRATCH, flags=MS_REMOUNT | MS_BIND | MS_RDONLY | flags)
     mount("none", work, "tmpfs", flags, f"size={size},nr_inodes=4096,mode=700{owner}")
     os.chdir(work)
 

@@ -109,7 +109,7 @@ def decode(found: Any, depth: int = 0) -> Any:
         raise MalformedError(f"no kind of value: {str(name)[:40]!r}")
     try:
         return read(content, depth + 1)
-    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+    except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
         raise MalformedError(f"a damaged {name}") from error
 
 
