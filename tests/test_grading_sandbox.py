@@ -11,7 +11,7 @@ import pytest
 
 from novelkit.errors import InputError
 from novelkit.grading import sandbox as sandbox_module
-from novelkit.grading.records import Limits, Statement
+from novelkit.grading.records import Isolation, Limits, Statement
 from novelkit.grading.sandbox import Job, Sandbox, check_platform
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are limited on Linux")
@@ -380,3 +380,32 @@ def test_where_nothing_can_be_limited_it_refuses(monkeypatch):
     with pytest.raises(InputError, match="--trust"):
         check_platform(trusted=False)
     check_platform(trusted=True)
+
+
+def test_without_any_wall_it_refuses_unless_told_to(monkeypatch):
+    with Sandbox() as found:
+        assert found.isolation.user or found.isolation.processes
+
+    class Bare:
+        alive, isolation = True, Isolation(memory=True)
+
+        def __init__(self, *_):
+            pass
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(sandbox_module, "Server", Bare)
+    with Sandbox() as found, pytest.raises(InputError, match="--trust"):
+        _ = found.isolation
+    with Sandbox(trusted=True) as found:
+        assert not found.isolation.user
+
+
+def test_of_an_installed_package_only_itself_is_hidden(monkeypatch, tmp_path):
+    package = tmp_path / "site-packages" / "novelkit"
+    package.mkdir(parents=True)
+    monkeypatch.setattr(sandbox_module, "PACKAGE", package)
+    assert Sandbox().hidden[0] == str(package)
+    (tmp_path / "site-packages" / "pyproject.toml").write_text("", encoding="utf-8")
+    assert Sandbox().hidden[0] == str(package.parent)

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     machine = parser.add_argument_group("机器")
     machine.add_argument("--workers", type=int, help="同时评几份（默认 CPU 的核数）")
     machine.add_argument(
-        "--trust", action="store_true", help="不是 Linux 也评：学生的代码那时几乎不受限制"
+        "--trust", action="store_true", help="隔不开学生的代码也评：它们那时几乎不受限制"
     )
 
 

@@ -25,7 +25,7 @@ from novelkit.grading.records import Isolation, Limits, Statement
 from novelkit.grading.servers import Server
 from novelkit.grading.worker import frames, values
 
-ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = Path(__file__).resolve().parents[1]
 END_SECONDS = 30.0
 LOAD_SECONDS = 4.0
 # Users that no system gives away (systemd keeps the range for units of a moment).
@@ -95,6 +95,21 @@ def check_platform(trusted: bool) -> None:
         )
 
 
+def _check_isolation(isolation: Isolation) -> None:
+    """Raise `InputError` where a student's code could end the grader, or write what it writes."""
+    if not isolation.user and not isolation.processes:
+        raise InputError(
+            "不是 root，这台机器也不允许命名空间：学生的代码能读写你的文件，能结束评分程序。"
+            "请用 root 运行（Docker、Colab 都行）；确实信得过这些代码，就加 --trust。"
+        )
+
+
+def _own_folder() -> Path:
+    """The repository, or the package alone where it lies among those of an interpreter."""
+    root = PACKAGE.parent
+    return root if (root / "pyproject.toml").is_file() else PACKAGE
+
+
 class Sandbox:
     """Servers of workers for one job at a time; `hidden` are folders that no worker may see."""
 
@@ -103,7 +118,8 @@ class Sandbox:
     ) -> None:
         check_platform(trusted)
         self.limits = limits or Limits()
-        self.hidden = [str(ROOT), str(Path.home()), "/home", "/root", *map(str, hidden)]
+        self.trusted = trusted
+        self.hidden = [str(_own_folder()), str(Path.home()), "/home", "/root", *map(str, hidden)]
         self.user = FIRST_USER + (os.getpid() * 7 + next(_numbers)) % USERS
         self._servers: dict[tuple[str, ...], Server] = {}
 
@@ -144,6 +160,8 @@ class Sandbox:
         if server is None or not server.alive:
             self._drop(preload)
             server = self._servers[preload] = Server(preload, self.hidden, self.user)
+            if not self.trusted:
+                _check_isolation(server.isolation)
         return server
 
     def _drop(self, preload: tuple[str, ...]) -> None:

@@ -5,6 +5,7 @@ What it does itself is in `worker/`. Does not cover: jobs and their answers (`sa
 
 import json
 import os
+import platform
 import site
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from typing import Any
 
 from novelkit.errors import WorkError
 from novelkit.grading.records import Isolation
-from novelkit.grading.worker import frames
+from novelkit.grading.worker import filters, frames
 
 WORKER = Path(__file__).with_name("worker")
 START_SECONDS, END_SECONDS = 120.0, 30.0
@@ -106,4 +107,7 @@ def _isolation(found: dict[str, Any]) -> Isolation:
         lines = {**MISSING, "user": "评分程序不是 root：学生的代码以你的用户运行（文件已经隐藏）"}
     else:
         lines = MISSING
-    return Isolation(**allowed, missing=tuple(lines[name] for name in names if not allowed[name]))
+    missing = [lines[name] for name in names if not allowed[name]]
+    if platform.machine() not in filters.MACHINES:
+        missing.append("这种处理器上没有系统调用的过滤：学生的代码能占用没有算进去的内存")
+    return Isolation(**allowed, missing=tuple(missing))
