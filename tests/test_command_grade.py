@@ -114,6 +114,15 @@ def test_roster_and_lateness(work, own, tmp_path):
     assert any("cid" in line for line in found["problems"])
 
 
+def test_exercises_that_nobody_answered_are_pointed_out(own, tmp_path):
+    only_one = RIGHT[: RIGHT.index("def reverse_it")]
+    work = hand_in(tmp_path / "work", ann=only_one, bob=only_one)
+    found = result(*options(work, tmp_path / "out", own))
+    assert ["90-reverse" in line and "--only" in line for line in found["problems"]] == [True]
+    found = result(*options(work, tmp_path / "out", own, "--only", "90-d"))
+    assert found["problems"] == []
+
+
 def test_a_batch_that_was_killed_goes_on(own, tmp_path):
     work = hand_in(tmp_path / "work", ann=RIGHT, bob=LOOPS, cid=LOOPS, dan=LOOPS, eve=RIGHT)
     out = tmp_path / "out"

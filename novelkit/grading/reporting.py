@@ -7,10 +7,12 @@ from typing import Any
 from novelkit import __version__
 from novelkit.grading.batch import Course, Store
 from novelkit.grading.pages import write_pages
-from novelkit.grading.records import Isolation, Submission
+from novelkit.grading.records import Isolation, Result, Status, Submission
 from novelkit.grading.similarity_page import PAGE_FILE, write_similarity
 from novelkit.grading.tables import Batch, write_tables
 from novelkit.grading.term import Term, final_grades, term_problems, with_submissions
+
+MOST_SHOWN = 5
 
 
 def write_reports(
@@ -34,7 +36,10 @@ def write_reports(
     ]
     term = with_submissions(term, submissions)
     grades = final_grades(results, course.exercises, term)
-    problems = tuple(term_problems(results, course.exercises, term))
+    problems = (
+        *_unanswered(results, course),
+        *term_problems(results, course.exercises, term),
+    )
     batch = Batch(
         seed=str(course.seed),
         command=command,
@@ -51,3 +56,13 @@ def write_reports(
         "similarity": str(out / PAGE_FILE),
         "problems": list(problems),
     }
+
+
+def _unanswered(results: Sequence[Result], course: Course) -> list[str]:
+    """A line on exercises that nobody answered: most likely they were not asked for."""
+    answered = {one.exercise for one in results if one.status is not Status.MISSING}
+    nobody = [name for name in course.exercises if name not in answered]
+    if not nobody or not answered:
+        return []
+    names = "、".join(nobody[:MOST_SHOWN]) + ("……" if len(nobody) > MOST_SHOWN else "")
+    return [f"{len(nobody)} 道练习没有一个人作答（{names}），都按 0 分算：没有布置就用 --only。"]
