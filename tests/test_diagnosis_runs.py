@@ -34,7 +34,12 @@ def test_most_causes_are_named(probes, least):
 
 
 @pytest.mark.parametrize(
-    "name, verdict", [("novel-small", HEALTHY), ("interrupted", "overfitting")]
+    "name, verdict",
+    [
+        ("novel-small", HEALTHY),
+        ("interrupted", "overfitting"),
+        ("diverged", "learning_rate_too_high"),
+    ],
 )
 def test_runs_of_other_lessons(name, verdict):
     assert diagnose(RUNS / name).verdict == verdict

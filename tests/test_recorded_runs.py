@@ -27,8 +27,8 @@ def lines(run: Path):
     return [json.loads(line) for line in raw.splitlines()]
 
 
-def test_there_is_a_long_one_and_an_interrupted_one_and_they_are_small():
-    assert {run.name for run in RUNS} == {"novel-small", "interrupted"}
+def test_there_is_a_long_one_an_interrupted_and_a_diverged_one_and_they_are_small():
+    assert {run.name for run in RUNS} == {"novel-small", "interrupted", "diverged"}
     # The sample of faulty runs has a limit of its own (tests/test_diagnosis_runs.py).
     files = [path for run in RUNS for path in run.rglob("*") if path.is_file()]
     assert 0 < sum(path.stat().st_size for path in files) < 1_000_000
@@ -44,7 +44,8 @@ def test_it_is_whole_and_learned_something(run):
     cycles = [item["value"] for item in told["decisions"] if item["kind"] == "cycle"]
     assert cycles[-1]["end"] == len(history)
     evaluated = [each["validation_loss"] for each in history if "validation_loss" in each]
-    assert evaluated[-1] < evaluated[0] and len(evaluated) >= 20
+    assert min(evaluated) < evaluated[0] and len(evaluated) >= 20
+    assert (evaluated[-1] < evaluated[0]) == (run.name != "diverged")
     # Below counts of single characters, with the anchors that the run measured itself.
     anchors, per = told["data"]["anchors"], told["data"]["tokens_per_character"]
     assert min(evaluated) * per["validation"] < anchors["unigram"] < anchors["uniform"]
@@ -64,11 +65,12 @@ def test_the_readme_says_how_it_was_made(run):
     """Command, seed, dates, steps and hardware, as the ledger has them."""
     told, history = ledger(run), read_history(run)
     section = ABOUT.split(f"## {run.name}")[1].split("\n## ")[0]
-    assert "```sh\n" in section and "CPU" in section
+    assert "```sh\n" in section
     assert f"seed {told['config']['seed']}" in section
     for session in told["sessions"]:
         assert session["started"][:10] in section
         assert session["torch"].split("+")[0] in section
+        assert {"cpu": "CPU", "cuda": "GPU"}[session["device"]] in section
     assert f"{len(history):,} steps" in section
     parameters = told["model"]["parameters"]
     assert f"{parameters:,} parameters" in section
@@ -93,6 +95,17 @@ def test_the_interrupted_one_went_on_as_if_nothing_had_happened():
     done = max(again)
     assert last["resumed_from"] == done
     assert min(each["step"] for each in raw if each["session"] == 3) == done + 1
+
+
+def test_the_gradients_of_the_diverged_one_grew_before_its_loss_did():
+    history = read_history(FOLDER / "diverged")
+    norms = {step: history[step - 1]["gradient_norm"] for step in (3500, 4000, 4500, 5000)}
+    section = " ".join(ABOUT.split("## diverged")[1].split("\n## ")[0].split())
+    assert norms[3500] < 0.4
+    told = f"{norms[4000]:.1f} at step 4,000, {norms[4500]:.1f} at 4,500 and {norms[5000]:.0f} at"
+    assert told in section
+    losses = [record["loss"] for record in history]
+    assert max(losses[3000:4500]) < 5.5 < 6 < min(losses[5000:])
 
 
 def test_recording_keeps_what_the_run_wrote(tmp_path):
