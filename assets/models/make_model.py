@@ -16,6 +16,7 @@ seconds, by which 9,800 would be under four minutes; no other card was tried.
 """
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -83,11 +84,19 @@ def pack(work: Path) -> None:
     part = work / "model.part"
     shutil.rmtree(part, ignore_errors=True)
     pack_half(model, part, SIGNIFICAND_BITS)
+    _drop_nothing(part / "config.json")
     # Only now, so that what is there is whole, also when this was interrupted.
     shutil.rmtree(work / "model", ignore_errors=True)
     part.rename(work / "model")
     size = sum(path.stat().st_size for path in (work / "model").iterdir())
     print(f"{work / 'model'}: {size / 1e6:.1f} MB", flush=True)
+
+
+def _drop_nothing(path: Path) -> None:
+    """Whoever fine-tunes the model begins without dropout: on a CPU it takes half as long again."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config |= dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0)
+    path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ NO_PROGRAM = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowErro
 CODE = "code"
 # A course notebook with its pictures is 1 MB; above this the outputs are dropped when read.
 CACHED = 20_000  # characters of a cell
-KEPT_WHOLE = 4 * MEGABYTE
+KEPT_WHOLE = MEGABYTE // 4
 # A longer file is cut without being parsed: no single cell may be as long.
 MOST_PARSED = 300_000
 NOT_A_NOTEBOOK = "{} 不是有效的 notebook（{}），没有评分：请在 Jupyter 里重新保存再交。"
@@ -90,7 +90,7 @@ def read_cells(file: SubmittedFile) -> tuple[Cell, ...]:
 
 
 def without_outputs(file: SubmittedFile) -> SubmittedFile:
-    """The same file; a notebook above 4 MB with nothing but sources, tags and kinds of cells.
+    """The same file; a notebook above 256 kB with nothing but sources, tags and kinds of cells.
 
     Raises Unreadable.
     """
