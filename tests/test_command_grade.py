@@ -13,6 +13,9 @@ import pytest
 from grading_homework import LOOPS, NO_GUARD, RIGHT, hand_in, notebook, write_exercises
 from helpers_command import assert_one_line, result, run, tree
 
+from novelkit.grading.batch import Course, Grader, Store
+from novelkit.grading.cases import choose_exercises
+
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are limited on Linux")
 
@@ -60,12 +63,15 @@ def test_a_class_is_graded(work, own, tmp_path):
 
 
 def test_the_same_class_gets_the_same_marks_again(work, own, tmp_path):
-    tables = []
+    found = []
     for name in ("first", "second"):
         out = tmp_path / name
         assert run(*options(work, out, own))[0] == 0
-        tables.append((out / "grades.csv").read_bytes())
-    assert tables[0] == tables[1]
+        found.append(tree(out))
+        # One line each with the seconds that it took, in the order in which they ended.
+        assert found[-1].pop("results.jsonl")
+    assert found[0] == found[1]
+    assert {"grades.csv", "grades.json", "class.html", "students/ann.html"} <= found[0].keys()
 
 
 def test_what_is_known_is_not_graded_again_but_what_has_changed_is(work, own, tmp_path):
@@ -174,6 +180,19 @@ def test_a_reference_that_is_wrong_stops_the_batch(work, tmp_path):
     code, _, err = run(*options(work, tmp_path / "out", own))
     assert code == 1 and "90-double" in err and "参考答案没有拿到满分" in err
     assert not (tmp_path / "out" / "grades.csv").exists()
+
+
+def test_no_worker_sees_own_exercises_cases_submissions_or_results(own, tmp_path):
+    """Own exercises hold their solutions, and whoever grades could forget to hide them."""
+    (tmp_path / "cases").mkdir()
+    (tmp_path / "cases" / "90-double.json").write_text(
+        '[{"arguments": [3], "expected": 6}]', encoding="utf-8"
+    )
+    exercises = choose_exercises([own], course=False)
+    course = Course.prepare(exercises, 1, tmp_path / "cases", [own])
+    with Grader(course, Store(tmp_path / "out"), [tmp_path / "work"], 1) as grader:
+        folders = {own, tmp_path / "cases", tmp_path / "work", tmp_path / "out"}
+        assert set(grader.hidden) == folders
 
 
 def pytest_run(work, out, *more):

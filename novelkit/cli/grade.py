@@ -58,13 +58,11 @@ def run(options: argparse.Namespace) -> int:
     term = _term(options)
     exercises = choose_exercises(options.exercises, options.only, not options.no_course)
     seed = batch_seed(options.out, options.seed)
-    course = Course.prepare(exercises, seed, options.cases)
+    course = Course.prepare(exercises, seed, options.cases, options.exercises)
     submissions = _submissions(options, course)
     output.say(f"{len(submissions)} 份作业，{len(exercises)} 道练习，种子 {seed}")
-    hidden = [options.submissions, options.out, *options.exercises]
-    hidden += [options.cases] if options.cases else []
     store = Store(options.out)
-    with Grader(course, store, hidden, options.workers, options.trust) as grader:
+    with Grader(course, store, [options.submissions], options.workers, options.trust) as grader:
         isolation = grader.isolation
         for line in isolation.missing:
             output.say(f"注意：{line}")

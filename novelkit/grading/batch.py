@@ -18,7 +18,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
 
 from novelkit import layouts
 from novelkit.errors import InputError, WorkError
@@ -51,18 +50,28 @@ class Course:
     seed: int
     # Functions of the course's notebooks that are no answers, whatever they are called.
     given: Sequence[str] = ()
+    # Folders that hold solutions or hidden cases: no worker may see them, whoever starts it.
+    private: Sequence[Path] = ()
 
     @classmethod
     def prepare(
-        cls, exercises: Mapping[str, Exercise], seed: int, own_cases: Path | None = None
+        cls,
+        exercises: Mapping[str, Exercise],
+        seed: int,
+        own_cases: Path | None = None,
+        own_exercises: Sequence[Path] = (),
     ) -> "Course":
-        """With the answer cells and functions of the course's own notebooks; `InputError`."""
+        """With the answer cells and functions of the course's own notebooks; `InputError`.
+
+        `own_exercises` are the folders outside of the repository that some exercises are from.
+        """
         return cls(
             exercises,
             draw_cases(exercises, seed, own_cases),
             course_templates(NOTEBOOKS_FOLDER),
             seed,
             course_functions(NOTEBOOKS_FOLDER),
+            (*([own_cases] if own_cases else []), *own_exercises),
         )
 
 
@@ -70,6 +79,7 @@ class Store:
     """The results of a batch on disk; with `folder` None in memory only."""
 
     def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
         self.path = folder / RESULTS_FILE if folder else None
         self.results: dict[tuple[str, str], Result] = {}
         for result in self._read():
@@ -122,7 +132,11 @@ def batch_seed(folder: Path | None, wanted: int | None = None) -> int:
 
 
 class Grader:
-    """Grades answers in `workers` sandboxes side by side."""
+    """Grades answers in `workers` sandboxes side by side.
+
+    Workers do not see the `hidden` folders (the submissions), nor what is the course's or the
+    store's.
+    """
 
     def __init__(
         self,
@@ -136,7 +150,8 @@ class Grader:
         self.course, self.store = course, store
         self.workers = workers or max(1, os.cpu_count() or 1)
         self._idle: SimpleQueue[Sandbox] = SimpleQueue()
-        self._all = [Sandbox(hidden, limits, trusted) for _ in range(self.workers)]
+        self.hidden = [*course.private, *hidden, *([store.folder] if store.folder else [])]
+        self._all = [Sandbox(self.hidden, limits, trusted) for _ in range(self.workers)]
         for sandbox in self._all:
             self._idle.put(sandbox)
 
@@ -233,12 +248,3 @@ class Grader:
                 self.store.add(result)
             found.append((result, new))
         return found
-
-
-def plain(results: Mapping[tuple[str, str], Result]) -> dict[str, dict[str, Any]]:
-    """Results without their times: what must be equal when the same batch is graded again."""
-    found: dict[str, dict[str, Any]] = {}
-    for (student, exercise), result in sorted(results.items()):
-        row = {name: value for name, value in result.as_dict().items() if name != "seconds"}
-        found.setdefault(student, {})[exercise] = row
-    return found

@@ -283,7 +283,11 @@ def _remove(folder: str) -> None:
             Path(path).chmod(0o700)
             function(path)
 
-    shutil.rmtree(folder, onerror=again)
+    # `onerror` is deprecated since Python 3.12; both hand on a function and a path.
+    if sys.version_info >= (3, 12):
+        shutil.rmtree(folder, onexc=again)
+    else:
+        shutil.rmtree(folder, onerror=again)
 
 
 def _reply(found: dict[str, Any]) -> Reply:

@@ -46,8 +46,8 @@ def read_submissions(folder: Path, notebooks: Iterable[str] = ()) -> list[Submis
 
     `notebooks` are the course's notebooks without ending ("07_diagnosis"): they are no part of a
     student's name. Students are cleaned names (see `clean_name`), unique on every file system.
-    Notebooks above 4 MB come without their outputs. Raises InputError when `folder` cannot be
-    read.
+    Large notebooks come without their outputs (`without_outputs`). Raises InputError when `folder`
+    cannot be read.
     """
     names = tuple(notebooks)
     groups: defaultdict[str, list[tuple[Claim, os.DirEntry[str]]]] = defaultdict(list)

@@ -67,6 +67,9 @@ def as_json(grades: Sequence[Grade], batch: Batch) -> dict[str, Any]:
         {**asdict(grade), "percent": grade.percent, "needs_human": grade.needs_human}
         for grade in grades
     ]
+    for mark in (mark for entry in entries for mark in entry["marks"]):
+        # How long it took is no part of what it is worth, and would be another the next time.
+        del mark["result"]["seconds"]
     found = {"format": FORMAT, "version": VERSION, "batch": asdict(batch), "grades": entries}
     # Through JSON once, which turns what is left of enumerations into plain text.
     return json.loads(json.dumps(plain(found), allow_nan=False))

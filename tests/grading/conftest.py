@@ -40,9 +40,10 @@ class Session:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         out = config.getoption("--grades")
-        exercises = choose_exercises(config.getoption("--exercises"))
+        own_cases, own = config.getoption("--cases"), config.getoption("--exercises")
+        exercises = choose_exercises(own)
         self.seed = self._seed(out)
-        self.course = Course.prepare(exercises, self.seed, config.getoption("--cases"))
+        self.course = Course.prepare(exercises, self.seed, own_cases, own)
         self.store = Store(out)
         self.folder = config.getoption("--submissions")
         notebooks = sorted({exercise.notebook for exercise in exercises.values()})
@@ -61,15 +62,10 @@ class Session:
     @property
     def grader(self) -> Grader:
         if self._grader is None:
-            hidden = [path for path in (self.folder, self.store.path, self.cases) if path]
-            hidden = [path.parent if path.is_file() else path for path in hidden]
+            hidden = [self.folder] if self.folder else []
             trust = self.config.getoption("--trust")
             self._grader = Grader(self.course, self.store, hidden, 1, trust)
         return self._grader
-
-    @property
-    def cases(self) -> Path | None:
-        return self.config.getoption("--cases")
 
     def students(self) -> list[str]:
         wanted = self.config.getoption("--student")

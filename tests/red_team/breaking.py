@@ -32,6 +32,24 @@ ATTEMPTS: list[Attempt] = [
         why="There is no keyboard: EOFError.",
     ),
     hostile(
+        "widget",
+        "控件的回调结束内核",
+        "a widget whose callback ends the kernel, clicked in the function",
+        """
+        import os
+        import ipywidgets
+        button = ipywidgets.Button(description="结束")
+        button.on_click(lambda _: os._exit(1))
+        def name_cause(signs):
+            button.click()
+            return "healthy"
+        """,
+        Status.CRASHED,
+        Status.ERROR,
+        Status.TIMEOUT,
+        why="It leaves the process; or there is no kernel for a widget, or none in time.",
+    ),
+    hostile(
         "deep-recursion",
         "递归到段错误",
         "recursion until the stack is gone",

@@ -45,7 +45,6 @@ class Server:
 
     def __init__(self, control: socket.socket, settings: dict[str, Any]) -> None:
         self.control, self.settings = control, settings
-        self.missing: dict[str, str] = {}
         self.user = settings["user"] if os.geteuid() == 0 else None
         # A user's limit of processes counts what else this user runs.
         self.processes = 0 if self.user is not None else processes.count_of_user(os.geteuid())
@@ -65,8 +64,7 @@ class Server:
             if self.user is None:
                 isolation.become_root_of_own_namespace()
             isolation.hide(self.settings["hidden"], self.settings["keep"])
-        except OSError as error:
-            self.missing["files"] = str(error.strerror or error)
+        except OSError:
             return False
         return True
 
@@ -89,7 +87,6 @@ class Server:
             "files": self.namespaces,
             "network": self.network,
             "memory": Path("/proc/self/status").exists(),
-            "missing": self.missing,
         }
 
     def serve(self) -> None:
