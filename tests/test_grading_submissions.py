@@ -7,14 +7,27 @@ import threading
 from pathlib import Path
 
 import pytest
-from helpers_submissions import RIGHT, SMALL, code, names, notebook, put, text, zipped
+from helpers_submissions import (
+    DOUBLE,
+    RIGHT,
+    SMALL,
+    code,
+    exercise,
+    names,
+    notebook,
+    put,
+    text,
+    zipped,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
 from novelkit.errors import InputError
 from novelkit.grading import archives
+from novelkit.grading.answers import find_answers
 from novelkit.grading.archives import MOST_FILES
 from novelkit.grading.names import clean_name, same_student_key
+from novelkit.grading.records import Status
 from novelkit.grading.submissions import read_submissions
 
 NOTEBOOKS = ("05_model", "07_diagnosis")
@@ -263,7 +276,11 @@ def test_large_outputs_are_read_and_not_kept(tmp_path):
     assert kept[1]["metadata"] == tagged["metadata"]
     put(tmp_path / "alice.ipynb", b"{" * 5_000_000)
     found = only(tmp_path)
-    assert found.files == () and "不是有效的 notebook" in found.problems[0]
+    assert "不是有效的 notebook" in found.problems[0]
+    # What is kept of it still says that it was handed in, and cannot be read.
+    assert len(found.files[0].content) < 1 << 19
+    answer = find_answers(found, {DOUBLE: exercise()}, {})[DOUBLE]
+    assert answer.status is Status.ERROR
 
 
 def test_other_archives_are_named_and_not_read(tmp_path):

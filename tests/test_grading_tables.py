@@ -106,7 +106,8 @@ def test_json_has_no_nan_and_no_half_of_a_surrogate_pair(tmp_path):
     write(tmp_path, [odd])
     text = (tmp_path / "grades.json").read_text(encoding="utf-8")
     found = json.loads(text, parse_constant=pytest.fail)["grades"][0]["marks"][0]["result"]
-    assert found["seconds"] is None
+    # How long it took would make two gradings of one class differ.
+    assert "seconds" not in found
     assert found["source"] == "\ufffd\ufffd" and found["notes"] == ["\ufffd"]
 
 

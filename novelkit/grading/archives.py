@@ -1,20 +1,20 @@
 """A student's .zip, read in memory within limits; what is refused is named.
 
-Nothing is written to disk, so a member's name can do no harm; it is refused where it tries. Does
-not cover: .rar, .7z and .tar, which are refused by `submissions`.
+`novelkit.download.archives` opens it: lengths, checksums, overlaps, names in GBK. Nothing is
+written to disk, so a member's name can do no harm; it is refused where it tries. Does not cover:
+.rar, .7z and .tar, which are refused by `submissions`.
 """
 
-import contextlib
 import io
-import lzma
 import stat
-import struct
 import time
 import zipfile
-import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from novelkit.download.archives import Archive, Limits, Member
+from novelkit.download.archives import Budget as Unpacked
+from novelkit.errors import InputError
 from novelkit.grading.names import shown_path
 from novelkit.grading.records import SubmittedFile
 
@@ -24,27 +24,12 @@ LARGEST_PROGRAM = 2 * MEGABYTE
 LARGEST_ARCHIVE = 256 * MEGABYTE
 MOST_FILES = 1000
 MOST_MEMBERS = 20_000
-# All members of one archive together, unpacked.
-MOST_UNPACKED = 512 * MEGABYTE
-# Pictures in base64 shrink by a third, text by ten; above this it is made to fill a memory.
-STEEPEST_RATIO = 200
-RATIO_MATTERS_ABOVE = 16 * MEGABYTE
-DEEPEST_ARCHIVE = 2  # an archive inside the student's archive, and no further
-_UTF8_NAME = 0x800
-_ENCRYPTED = 0x1
-_NO_ARCHIVE = (
-    zipfile.BadZipFile,
-    RuntimeError,
-    NotImplementedError,
-    ValueError,
-    OverflowError,
-    EOFError,
-    OSError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-    lzma.LZMAError,
+# A loop that printed one line for ever compresses to a thousandth, and is an accident, no bomb:
+# what it may unpack to is limited.
+LIMITS = Limits(
+    book_bytes=LARGEST_NOTEBOOK, archive_bytes=512 * MEGABYTE, members=MOST_MEMBERS, ratio=1000
 )
+DEEPEST_ARCHIVE = 2  # an archive inside the student's archive, and no further
 
 
 @dataclass
@@ -52,7 +37,7 @@ class Budget:
     """What one submission may still take; shared by its folder and its archives."""
 
     files: int = MOST_FILES
-    unpacked: int = MOST_UNPACKED
+    unpacked: Unpacked = field(default_factory=lambda: Unpacked(LIMITS))
 
 
 def limit_of(name: str) -> int | None:
@@ -90,33 +75,29 @@ def read_archive(
 
     `where` is the archive's path in the submission; `modified` counts for members without a date.
     """
+    # Each entry of the directory takes half a kilobyte once zipfile has read it.
+    if content.count(b"PK\x01\x02") > MOST_MEMBERS:
+        yield f"{where}：压缩包里超过 {MOST_MEMBERS} 项，没有读：请只交要评分的 notebook。"
+        return
     try:
-        # Each entry of the directory takes half a kilobyte once zipfile has read it.
-        if content.count(b"PK\x01\x02") > MOST_MEMBERS:
-            yield f"{where}：压缩包里超过 {MOST_MEMBERS} 项，没有读：请只交要评分的 notebook。"
+        archive = Archive(io.BytesIO(content), where, budget.unpacked)
+    except InputError as error:
+        yield _unread(error)
+        return
+    for member in archive.members:
+        yield from _read_member(archive, member, where, modified, budget, depth)
+        if budget.files <= 0:
             return
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            for member in archive.infolist():
-                yield from _read_member(archive, member, where, modified, budget, depth)
-                if budget.files <= 0 or budget.unpacked <= 0:
-                    return
-    except _NO_ARCHIVE:
-        yield f"{where} 不是完整的 zip 压缩包，没有读：请重新打包，或者直接交 .ipynb。"
 
 
 def _read_member(
-    archive: zipfile.ZipFile,
-    member: zipfile.ZipInfo,
-    where: str,
-    modified: float,
-    budget: Budget,
-    depth: int,
+    archive: Archive, member: Member, where: str, modified: float, budget: Budget, depth: int
 ) -> Iterator[SubmittedFile | str]:
-    path = _member_path(member)
+    path = member.path.replace("\\", "/")
     shown = f"{where}/{shown_path(path)}"
     if path.endswith("/") or (is_skipped(path) and not _escapes(path)):
         return
-    if problem := _refusal(member, path, shown, depth):
+    if problem := _refusal(member.info, path, shown, depth):
         yield problem
         return
     limit = limit_of(path)
@@ -125,31 +106,25 @@ def _read_member(
     if budget.files <= 0:
         yield too_many(where)
         return
-    content = _unpack(archive, member, min(limit, budget.unpacked))
-    if content is None:
-        yield f"{shown} 读不出来（压缩包损坏）：请重新打包。"
-    elif len(content) > limit:
+    try:
+        content = archive.read(member)
+    except InputError as error:
+        yield _unread(error)
+        return
+    if len(content) > limit:
         yield too_large(shown, limit)
-    elif len(content) > budget.unpacked:
-        budget.unpacked = 0
-        yield f"{where} 解压后超过 {MOST_UNPACKED // MEGABYTE} MB，后面的没有读：请清除输出。"
+        return
+    budget.files -= 1
+    changed = _date(member.info, modified)
+    if path.lower().endswith(".zip"):
+        yield from read_archive(shown, content, changed, budget, depth + 1)
     else:
-        budget.files -= 1
-        budget.unpacked -= len(content)
-        changed = _date(member, modified)
-        if path.lower().endswith(".zip"):
-            yield from read_archive(shown, content, changed, budget, depth + 1)
-        else:
-            yield SubmittedFile(shown, content, changed)
+        yield SubmittedFile(shown, content, changed)
 
 
-def _member_path(member: zipfile.ZipInfo) -> str:
-    """The member's name; Windows in Chinese writes GBK where zipfile expects code page 437."""
-    name = member.orig_filename
-    if not member.flag_bits & _UTF8_NAME:
-        with contextlib.suppress(UnicodeError):
-            name = name.encode("cp437").decode("gb18030")
-    return name.replace("\\", "/")
+def _unread(error: InputError) -> str:
+    """What was found, without the advice to somebody who has downloaded a book."""
+    return f"{str(error).partition('：')[0]}，没有读：请重新打包，或者直接交 .ipynb。"
 
 
 def _escapes(path: str) -> bool:
@@ -157,34 +132,18 @@ def _escapes(path: str) -> bool:
     return path.startswith("/") or path[1:2] == ":" or ".." in parts or "\0" in path
 
 
-def _refusal(member: zipfile.ZipInfo, path: str, shown: str, depth: int) -> str | None:
+def _refusal(info: zipfile.ZipInfo, path: str, shown: str, depth: int) -> str | None:
     """Why a member is not unpacked, None for one that may be."""
-    kind = stat.S_IFMT(member.external_attr >> 16)
+    kind = stat.S_IFMT(info.external_attr >> 16)
     if _escapes(path):
         return f"{shown}：压缩包里的路径指向包外，没有读：请重新打包。"
     if kind == stat.S_IFLNK:
         return f"{shown} 是符号链接，没有读：请交文件本身。"
     if kind not in (0, stat.S_IFREG):
         return f"{shown} 不是普通文件，没有读：请交文件本身。"
-    if limit_of(path) is None:
-        return None
-    if member.flag_bits & _ENCRYPTED:
-        return f"{shown} 加了密码，没有读：请去掉密码重新打包。"
     if path.lower().endswith(".zip") and depth >= DEEPEST_ARCHIVE:
         return f"{shown}：压缩包套了太多层，没有读：请直接交 .ipynb。"
-    packed = max(1, member.compress_size)
-    if member.file_size > RATIO_MATTERS_ABOVE and member.file_size > STEEPEST_RATIO * packed:
-        return f"{shown} 压缩比高得不正常，没有解压：请直接交 .ipynb。"
     return None
-
-
-def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) -> bytes | None:
-    """At most `limit` + 1 bytes, whatever the directory says of the size; None where damaged."""
-    try:
-        with archive.open(member) as stream:
-            return stream.read(limit + 1)
-    except _NO_ARCHIVE:
-        return None
 
 
 def _date(member: zipfile.ZipInfo, otherwise: float) -> float:

@@ -105,6 +105,7 @@ def read_table(path: Path) -> list[Row]:
 
 
 def _decoded(content: bytes) -> str:
+    """Strict in three encodings: `novelkit.encoding` would read damaged names as other names."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16")
     # Half of the bytes of Latin text in UTF-16 are zero; there are none in the others.

@@ -9,6 +9,7 @@ import os
 import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from novelkit.errors import InputError
@@ -21,7 +22,7 @@ from novelkit.grading.archives import (
     too_large,
     too_many,
 )
-from novelkit.grading.cells import Unreadable, without_outputs
+from novelkit.grading.cells import KEPT_WHOLE, Unreadable, without_outputs
 from novelkit.grading.names import (
     Claim,
     Kind,
@@ -116,14 +117,15 @@ def _collected(student: str, found: Iterator[SubmittedFile | str]) -> Submission
     files, problems, kept = [], [], 0
     # One at a time, so that no two files with all their outputs are in memory.
     for one in found:
+        if isinstance(one, str):
+            problems.append(one)
+            continue
         try:
-            if isinstance(one, str):
-                problems.append(one)
-                continue
             file = without_outputs(one)
         except Unreadable as error:
             problems.append(str(error))
-            continue
+            # The beginning is as unreadable, and says that something was handed in.
+            file = replace(one, content=one.content[:KEPT_WHOLE])
         kept += len(file.content)
         if kept > MOST_KEPT:
             problems.append(f"{file.name}：整份作业的代码太大，没有读：请只交要评分的 notebook。")

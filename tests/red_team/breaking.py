@@ -38,9 +38,9 @@ ATTEMPTS: list[Attempt] = [
         """
         import os
         import ipywidgets
-        button = ipywidgets.Button(description="结束")
-        button.on_click(lambda _: os._exit(1))
         def name_cause(signs):
+            button = ipywidgets.Button(description="结束")
+            button.on_click(lambda _: os._exit(1))
             button.click()
             return "healthy"
         """,
