@@ -1,6 +1,7 @@
 """`novelkit grade` and `pytest tests/grading --submissions`: a whole class from one command."""
 
 import csv
+import html
 import json
 import os
 import signal
@@ -59,7 +60,11 @@ def test_a_class_is_graded(work, own, tmp_path):
     assert tree(work) == before
     pages = {path.name for path in (tmp_path / "out" / "students").iterdir()}
     assert pages == {"ann.html", "bob.html", "cid.html", "dan.html"}
-    assert "加倍" in (tmp_path / "out" / "class.html").read_text(encoding="utf-8")
+    page = (tmp_path / "out" / "class.html").read_text(encoding="utf-8")
+    assert "加倍" in page
+    # However it was started, the page says what grades the same batch again.
+    told = f"novelkit grade {work} --out OUT --seed 3 --exercises {own} --no-course"
+    assert html.escape(told) in page
 
 
 def test_the_same_class_gets_the_same_marks_again(work, own, tmp_path):

@@ -2,7 +2,6 @@
 
 import argparse
 import shlex
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,10 @@ from typing import Any
 
 from novelkit.cli.output import Output, check_writable
 from novelkit.errors import InputError
+
+# What another grading of the same batch has to be told, and what only with a time that is due.
+REPEATED = ("only", "exercises", "no_course", "cases", "roster", "weights", "trust", "due")
+LATENESS = ("times", "free_days", "per_day", "grace_hours")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +73,9 @@ def run(options: argparse.Namespace) -> int:
         output.say("参考答案都拿到满分，开始评。")
         counts = _grade(grader, _wanted(options, submissions), output, again=_again(options))
     _say_counts(output, counts)
-    found = write_reports(options.out, course, store, submissions, term, isolation, _command())
+    found = write_reports(
+        options.out, course, store, submissions, term, isolation, _command(options, seed)
+    )
     for line in found["problems"]:
         output.say(f"注意：{line}")
     output.say(f"成绩表：{options.out / 'grades.csv'}；全班：{found['class']}")
@@ -82,8 +87,14 @@ def _again(options: argparse.Namespace) -> bool:
     return options.again or bool(options.student)
 
 
-def _command() -> str:
-    return "novelkit " + shlex.join(sys.argv[1:])
+def _command(options: argparse.Namespace, seed: int) -> str:
+    """What grades this batch again, into a folder OUT of one's choice, by the seed that it had."""
+    words = ["novelkit", "grade", options.submissions, "--out", "OUT", "--seed", seed]
+    for name in (*REPEATED, *(LATENESS if options.due else ())):
+        if value := getattr(options, name):
+            values = [] if value is True else value if isinstance(value, list) else [value]
+            words += [f"--{name.replace('_', '-')}", *values]
+    return shlex.join(map(str, words))
 
 
 def _term(options: argparse.Namespace) -> Any:

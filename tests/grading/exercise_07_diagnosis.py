@@ -12,7 +12,7 @@ FORBIDDEN = ("numpy", "scipy", "statistics", "torch", "novelkit")
 # ---- the median of slopes between points that stand far apart
 
 MEDIAN_OF_SLOPES = "对每一对点算斜率，再取所有斜率的中位数。平均数会被一个尖峰带偏。"
-FAR_APART = "两点的**步数**要相差至少 apart（正好等于也算），不是在列表里相隔 apart 个。"
+FAR_APART = "两点的步数要相差至少 apart（正好等于也算），不是在列表里相隔 apart 个。"
 PER_HUNDRED = "单位是每 100 步变化多少 nats：每步的斜率乘以 100。"
 NO_NUMBER = "None 表示那一步没有损失：连同它的步数一起去掉，不能当成 0。"
 EVEN = "斜率有偶数个时，中位数是中间两个的平均。"
