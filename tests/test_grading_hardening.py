@@ -203,7 +203,7 @@ with Sandbox((), Limits()) as box:
 def test_a_disk_mounted_below_the_root_is_read_only_as_well():
     root = Path(__file__).resolve().parents[1]
     command = [sys.executable, "-c", ELSEWHERE]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=root, capture_output=True, encoding="utf-8", check=True)
     assert "Errno 30" in done.stdout
 
 

@@ -25,7 +25,8 @@ def exercises(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def box():
-    with Sandbox(limits=Limits(wall_seconds=8)) as found:
+    # Little memory: on a busy machine a full gigabyte takes longer than a processor's second.
+    with Sandbox(limits=Limits(wall_seconds=8, memory_bytes=200 << 20)) as found:
         yield found
 
 
