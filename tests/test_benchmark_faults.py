@@ -5,6 +5,7 @@ Two runs are made for real, from the bundled novel and in fewer steps.
 
 import dataclasses
 import json
+import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,8 +17,10 @@ BENCHMARKS = Path(__file__).resolve().parent / "benchmarks"
 NOVEL = BENCHMARKS.parents[1] / "assets" / "novel" / "novel.txt"
 sys.path.insert(0, str(BENCHMARKS))
 
+import faults  # noqa: E402
 import faults_report  # noqa: E402
 import faults_runs  # noqa: E402
+import faults_signs  # noqa: E402
 import faults_texts  # noqa: E402
 from faults_catalogue import FAULTS, MEASURES  # noqa: E402
 
@@ -177,6 +180,91 @@ def test_signs_of_the_probes_are_read_back(runs):
     case = next(c for c in faults_report.read_cases(runs, [plan("label_shift")])[0])
     assert case.signs["probes"]["probe_offset"] == 0
     assert faults_report.doctor(case, "probes")[0][0] == "label_shift"
+
+
+def test_a_probe_that_is_asked_again_leaves_the_others_as_they_were(runs, short, tmp_path):
+    name = plan("label_shift").name
+    shutil.copytree(runs / name, tmp_path / name)
+    file = tmp_path / name / faults_runs.PROBES_FILE
+    before = json.loads(file.read_bytes())
+    stale = before | {"signs": before["signs"] | {"probe_strange": 0.9, "probe_start": 7.0}}
+    file.write_text(json.dumps(stale), encoding="utf-8")
+    faults_runs.probe_run(plan("label_shift"), short, tmp_path, ["texts"])
+    after = json.loads(file.read_bytes())
+    assert after == before | {"signs": before["signs"] | {"probe_start": 7.0}}
+
+
+def test_signs_are_kept_and_read_back(runs, tmp_path):
+    plans = [plan(), plan("one_micro_batch_logged"), plan("label_shift")]
+    cases, made, discarded = faults_report.read_cases(runs, plans)
+    for signs in cases[0].signs.values():
+        signs["swing"] = float("inf")
+    target = faults_signs.write_signs("develop", cases, made, discarded, tmp_path)
+    first = target.read_bytes()
+    faults_signs.write_signs("develop", cases, made, discarded, tmp_path)
+    assert target.read_bytes() == first
+    kept, kept_made, kept_discarded = faults_signs.read_kept_signs("develop", tmp_path)
+    assert (kept_made, kept_discarded) == (made, discarded)
+    assert [case.plan for case in kept] == [case.plan for case in cases]
+    for mine, theirs in zip(kept, cases, strict=True):
+        assert mine.signs.keys() == theirs.signs.keys()
+        for level, signs in theirs.signs.items():
+            assert mine.signs[level] == pytest.approx(signs, rel=1e-5, nan_ok=True)
+
+
+def case_of(truth, **signs):
+    return SimpleNamespace(truth=truth, signs={"loss": signs})
+
+
+def test_the_doctor_at_the_alarms_of_another():
+    surely, hardly = {"jump_of_swing": 9.0}, {"jump_of_swing": 4.0}
+    cases = [case_of("restarted", **surely), case_of("restarted", **hardly)]
+    cases += [case_of(HEALTHY, jump_of_swing=value) for value in (0.0, 0.0, 0.0, 5.0)]
+    told = faults_report.doctor_at_alarms
+    # At no alarm only what is surer than every healthy run counts, at a quarter all of it.
+    assert told(cases, "loss", 0.0) == 0.5
+    assert told(cases, "loss", 0.25) == 1.0
+    wrong = [case_of("unshuffled", **surely), *cases]
+    assert told(wrong, "loss", 1.0) == pytest.approx(2 / 3)
+
+
+@pytest.fixture(scope="module")
+def kept():
+    return faults_signs.read_kept_signs("report")
+
+
+def test_the_kept_signs_are_of_runs_that_no_rule_has_seen(kept):
+    cases, made, discarded = kept
+    assert {case.plan.part for case in cases} == {"report"}
+    assert made.total() - discarded.total() == len(cases)
+    assert {case.truth for case in cases} == set(CAUSES)
+    assert all("probes" in case.signs for case in cases)
+
+
+@pytest.mark.parametrize(
+    ("level", "top_1", "top_2", "macro_f1"),
+    [
+        ("loss", 0.65, 0.75, 0.65),
+        ("validation", 0.65, 0.75, 0.65),
+        ("gradients", 0.75, 0.8, 0.75),
+        ("probes", 0.98, 0.99, 0.98),
+    ],
+)
+def test_the_rules_are_as_good_as_the_readme_says(kept, level, top_1, top_2, macro_f1):
+    """Whoever changes a rule sees at once what that does to runs on which none was tuned."""
+    cases = kept[0]
+    score = faults_report.judge(cases, [faults_report.doctor(case, level) for case in cases])
+    assert score.top_1 >= top_1 and score.top_2 >= top_2 and score.macro_f1 >= macro_f1
+    assert score.flagged <= 0.02
+
+
+def test_the_report_needs_no_runs(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["faults.py", "report", "--part", "report"])
+    faults.main()
+    printed = capsys.readouterr().out
+    for level in faults_report.LEVELS:
+        assert f"\n{level}, " in printed
+    assert "| the doctor |" in printed and "nothing for trainproof" in printed
 
 
 @pytest.mark.parametrize("kind", sorted(faults_texts.DAMAGES) + ["substituted"])

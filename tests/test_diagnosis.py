@@ -254,7 +254,7 @@ def test_remarks_are_no_faults():
 
 def test_every_clue_has_its_words_and_every_cause_its_texts():
     signs = {clue.sign for clues in RULES.values() for clue in clues if clue.weight > 0}
-    silent = {"validation_learned"}
+    silent = {"validation_learned", "unanchored"}
     assert signs - SIGN_TEXTS.keys() <= silent
     for sign in SIGN_TEXTS:
         for text in say(sign, 1.0):
@@ -301,3 +301,46 @@ def test_a_language_that_it_does_not_speak():
 def test_a_folder_without_a_run(tmp_path):
     with pytest.raises(InputError):
         diagnose(tmp_path)
+
+
+# Logs of other trainers: no anchors, no sizes of updates, few points ----------------------------
+
+
+def foreign_log(seed: int, points: int, waves: float = 0.0) -> list[dict]:
+    """A loss that falls with noise, every tenth step, and some validation losses."""
+    random = np.random.default_rng(seed)
+    noise, constant = random.choice([0.02, 0.06, 0.15]), random.choice([0.05, 0.15, 0.3])
+    records: list[dict] = []
+    for point in range(1, points + 1):
+        share = point / points
+        loss = 2.5 + 3.5 * np.exp(-share / constant) + random.normal(0, noise)
+        loss += waves * np.sin(30 * share)
+        records.append({"step": 10 * point, "loss": loss, "learning_rate": 5e-5})
+        if point % max(1, points // 8) == 0:
+            records[-1]["validation_loss"] = loss + 0.2
+    return records
+
+
+@pytest.mark.parametrize("points", [30, 60, 100, 200, 1000])
+def test_a_short_log_that_is_well_is_not_called_sick(points):
+    """The smooth line of a short log has noise of its own, which is no wave."""
+    verdicts = [diagnose_history(foreign_log(seed, points), {}).verdict for seed in range(30)]
+    assert sum(verdict not in (HEALTHY, UNKNOWN) for verdict in verdicts) <= 2
+    assert verdicts.count(HEALTHY) >= 15
+
+
+@pytest.mark.parametrize("points", [60, 100, 400])
+def test_waves_are_named_also_where_no_anchors_are_known(points):
+    logs = [foreign_log(seed, points, waves=0.5) for seed in range(10)]
+    verdicts = [diagnose_history(log, {}).verdict for log in logs]
+    assert verdicts.count("learning_rate_too_high") >= 8
+
+
+def test_an_early_fall_counts_only_in_the_first_pass():
+    """A small text that was read several times may be known by heart so soon."""
+
+    def early(epochs):
+        signs = {"early_below": 50.0, "start_above_uniform": 0.0, "below_best": 1.0, "learned": 2.0}
+        return dict(rank(signs | {"early_passes": epochs}))["loss_on_padding"]
+
+    assert early(0.0) > 0.5 > 0.1 > early(3.0)

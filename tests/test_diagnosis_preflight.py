@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from novelkit.diagnosis import (
@@ -33,6 +34,15 @@ def setup():
     return TrainingSetup(model, TrainConfig(batch_size=8), tokenizer, texts, steps=400)
 
 
+def replaced(text: str, share: float) -> str:
+    """Some of the characters are others of the text."""
+    random = np.random.default_rng(0)
+    characters, kinds = np.array(list(text)), np.array(sorted(set(text)))
+    places = random.random(len(characters)) < share
+    characters[places] = random.choice(kinds, int(places.sum()))
+    return "".join(characters)
+
+
 def failed(setup: TrainingSetup) -> set[str]:
     return {check.name for check in preflight(setup) if not check.passed}
 
@@ -57,6 +67,13 @@ def test_texts_that_may_not(setup):
     assert not failed(setup.with_texts(train=keyboard))
     damaged = train.encode("gb18030").decode("latin-1")
     assert "strange_characters" in failed(setup.with_texts(train=damaged))
+    wrong = replaced(train, 0.1)
+    assert failed(setup.with_texts(train=wrong)) == {"substituted_characters"}
+
+
+def test_a_short_text_is_not_checked_for_replaced_characters(setup):
+    names = {check.name for check in preflight(setup.with_texts(train=setup.texts["train"][:2000]))}
+    assert "substituted_characters" not in names and "strange_characters" in names
 
 
 class Losing(CharTokenizer):

@@ -12,6 +12,7 @@ import torch
 
 from novelkit.diagnosis import TrainingSetup, probe
 from novelkit.diagnosis.probes import PROBES
+from novelkit.diagnosis.rules import rank
 from novelkit.model import GPT2, ModelConfig
 from novelkit.tokenizing import CharTokenizer
 from novelkit.training.batches import Batch
@@ -312,6 +313,25 @@ def test_texts_that_leak_or_are_damaged(parts):
     assert ask(setup, "texts")["probe_leaked"] > 0.9
     setup = TrainingSetup(**{**parts, "texts": {**texts, "train": damaged}})
     assert ask(setup, "texts")["probe_strange"] > 0.1
+
+
+def test_texts_with_other_characters(parts):
+    """Usual characters in the wrong places: only the text itself says what should stand there."""
+    random = np.random.default_rng(0)
+    text = NOVEL.read_text(encoding="utf-8")
+    train = text[:20_000] + text[25_000:35_000]  # in between lies the validation text
+    kinds = sorted(set(train) - {"\n"})
+    wrong = "".join(
+        c if c == "\n" or random.random() > 0.2 else str(random.choice(kinds)) for c in train
+    )
+    found = {}
+    for name, text in (("right", train), ("wrong", wrong)):
+        texts = {**parts["texts"], "train": text}
+        found[name] = ask(TrainingSetup(**{**parts, "texts": texts}), "texts")
+    assert found["right"]["probe_substituted"] < 0.02 < 0.1 < found["wrong"]["probe_substituted"]
+    assert found["wrong"]["probe_strange"] < 0.02
+    assert rank(found["wrong"])[0][0] == "noisy_data"
+    assert rank(found["right"])[0][0] == "healthy"
 
 
 class Failing(TrainingSetup):

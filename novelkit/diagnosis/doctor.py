@@ -21,8 +21,8 @@ from novelkit.training.history import Record
 
 LANGUAGES = ("zh", "en")
 UNKNOWN = "unknown"
-# Below this share of the odds no cause is named: on the runs that the rules had not seen, verdicts
-# below it were wrong more often than right (tests/benchmarks/README.md).
+# Below this share of the odds no cause is named: on runs that the rules had not seen, verdicts
+# below it were wrong about as often as right (tests/benchmarks/README.md).
 CERTAIN = 0.5
 # Other causes that deserve an experiment.
 WORTH_A_TRY = 0.1

@@ -4,6 +4,7 @@ The first layer of the doctor. It needs no run and takes seconds; what it finds 
 before a training and costs hours after it.
 """
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -12,11 +13,13 @@ from novelkit.copying import find_copies
 from novelkit.diagnosis.causes import Text
 from novelkit.diagnosis.probe_pieces import is_strange
 from novelkit.diagnosis.setup import TrainingSetup
+from novelkit.scores import substituted_share
 
 # Characters of a text that are looked at.
 CHARACTERS = 200_000
 # Beyond these a check is not passed.
 MOST_STRANGE = 0.02
+MOST_SUBSTITUTED = 0.04
 MOST_REPEATED = 0.1
 MOST_LEAKED = 0.1
 LONGEST_WARMUP = 0.3
@@ -37,7 +40,11 @@ class Check:
 
 
 def preflight(setup: TrainingSetup) -> list[Check]:
-    """Checks of texts and settings, in the order in which a training meets them."""
+    """Checks of texts and settings, in the order in which a training meets them.
+
+    A text that repeats too little to be compared with itself is not checked for replaced
+    characters.
+    """
     return [*_check_texts(setup), *_check_settings(setup)]
 
 
@@ -68,6 +75,7 @@ def _check_texts(setup: TrainingSetup) -> list[Check]:
                 f"{strange:.2%} of the training text are characters that do not belong there",
             ),
         ),
+        *_check_substituted(train),
         Check(
             "repeated_paragraphs",
             repeated,
@@ -87,6 +95,17 @@ def _check_texts(setup: TrainingSetup) -> list[Check]:
             ),
         ),
     ]
+
+
+def _check_substituted(train: str) -> list[Check]:
+    share = substituted_share(train)
+    if math.isnan(share):
+        return []
+    text = (
+        f"文本反复这样写的地方，有 {share:.1%} 换成了搭不上的字",
+        f"{share:.1%} of what the text writes again and again has a character that does not fit",
+    )
+    return [Check("substituted_characters", share, share <= MOST_SUBSTITUTED, text)]
 
 
 def _repeated(text: str) -> float:

@@ -15,6 +15,7 @@ from novelkit.diagnosis.probe_batches import light, scored
 from novelkit.diagnosis.setup import TrainingSetup
 from novelkit.diagnosis.signs import Signs
 from novelkit.model import LanguageModel
+from novelkit.scores import substituted_share
 from novelkit.tokenizing import IGNORED
 from novelkit.training.batches import Batch
 from novelkit.training.data import evaluate
@@ -22,6 +23,8 @@ from novelkit.training.step import Learner
 
 # Characters of a text that a probe reads.
 CHARACTERS = 12_000
+# ... where a text is compared with itself: the more, the more of it is said again.
+COMPARED_CHARACTERS = 200_000
 # Where a model is asked to recite, and how far.
 RECITED_PLACES = 12
 RECITED_TOKENS = 60
@@ -303,11 +306,13 @@ def recitation(setup: TrainingSetup) -> Signs:
 
 
 def texts(setup: TrainingSetup) -> Signs:
-    """What the texts are like: damaged characters, and validation that stands in the training."""
+    """What the texts are like: damaged and replaced characters, and validation in the training."""
     train, validation = setup.texts["train"], setup.texts["validation"]
     sample = train[: 4 * CHARACTERS]
     report = find_copies(validation[:CHARACTERS], train)
-    return {
+    substituted = substituted_share(train[:COMPARED_CHARACTERS])
+    known = {} if math.isnan(substituted) else {"probe_substituted": substituted}
+    return known | {
         "probe_leaked": report.share,
         "probe_strange": sum(map(is_strange, sample)) / max(1, len(sample)),
         "probe_unknown": setup.tokenizer.count_fallback(sample) / max(1, len(sample)),

@@ -23,6 +23,8 @@ Signs = dict[str, float]
 
 # Fewer steps than this show no trend.
 MINIMUM_STEPS = 20
+# Points of a line that has next to no noise.
+ENOUGH_POINTS = 30
 
 
 def read_signs(curve: Curve, level: str = "gradients") -> Signs:
@@ -49,7 +51,8 @@ def loss_signs(curve: Curve) -> Signs:
     """From the training loss alone, and the anchors of the corpus where they are known."""
     loss = curve.loss[curve.finite]
     count = len(loss)
-    line = smooth(loss, max(5, count // 20))
+    width = max(5, count // 20)
+    line = smooth(loss, width)
     rest = (loss - line)[count // 4 :]
     ends = max(5, count // 10)
     first, last = float(np.median(loss[:3])), float(np.median(loss[-ends:]))
@@ -75,7 +78,9 @@ def loss_signs(curve: Curve) -> Signs:
     }
     waves = (line - falling(line))[count // 8 :]
     signs["waves"] = float(np.sqrt(np.mean(waves**2)))
-    signs["waves_of_swing"] = signs["waves"] / max(swing, 1e-9)
+    # The line of a short log is a median of few points and keeps some of their noise.
+    shrunk = min(1.0, np.sqrt(width / ENOUGH_POINTS))
+    signs["waves_of_swing"] = signs["waves"] / max(swing, 1e-9) * shrunk
     signs["memory"] = autocorrelation(loss[count // 4 :] - line[count // 4 :], 1)
     if curve.epochs is not None:
         signs |= _epoch_signs(curve, loss)
@@ -120,11 +125,13 @@ def _anchor_signs(curve: Curve, signs: Signs, line: Array) -> Signs:
     """Where the loss stands between the corpus's anchors."""
     anchors = curve.anchors
     if not {"uniform", "unigram", "bigram"} <= anchors.keys():
-        return {}
+        return {"unanchored": 1.0}
     way = max(anchors["unigram"] - anchors["bigram"], 0.1)
     best = min(value for name, value in anchors.items() if name != "uniform")
     below = np.flatnonzero(line < best)
     early = {"early_below": float(below[0])} if len(below) else {}
+    if early and curve.epochs is not None:
+        early["early_passes"] = float(curve.epochs[curve.finite][below[0]])
     return early | {
         # 0 at the single characters' frequencies, 1 where the last character is used fully.
         "learned": (anchors["unigram"] - signs["last"]) / way,

@@ -40,9 +40,9 @@ SIGN_TEXTS: dict[str, Text] = {
     ),
     "swing": ("步与步之间的波动是 {:.2f} nats／字", "steps swing by {:.2f} nats per character"),
     "rise": ("损失从最低处又升回了总降幅的 {:.0%}", "it rose again by {:.0%} of its fall"),
-    "roughness": (
-        "相邻两步的波动只有总波动的 {:.0%}：一段一段地漂",
-        "neighbouring steps differ by {:.0%} of the noise only: it drifts",
+    "fall": (
+        "训练损失从头到尾只降了 {:.2f} nats／字",
+        "the training loss fell by {:.2f} nats per character in all",
     ),
     "memory": (
         "相邻两步的损失相关系数 {:.2f}（打乱的数据约为 0）",
@@ -56,7 +56,15 @@ SIGN_TEXTS: dict[str, Text] = {
         "头十分之一降了总降幅的 {:.0%}",
         "{:.0%} of the fall came in the first tenth",
     ),
-    "half_way": ("到全程的 {:.0%} 才降了一半", "half of the fall took {:.0%} of the run"),
+    "start_above_uniform": (
+        "第一步的损失比均匀瞎猜只高 {:.2f} nats／字，不像在猜下一个字",
+        "the first loss is {:.2f} nats above an even guess: too little for the next token",
+    ),
+    "most_of_it": (
+        "到全程的 {:.0%} 已经降完九成，以后几乎不动",
+        "nine tenths of the fall were done after {:.0%} of the run",
+    ),
+    "half_way": ("到全程的 {:.0%} 降了一半", "half of the fall took {:.0%} of the run"),
     "end_slope": (
         "最后四分之一还降了总降幅的 {:.0%}",
         "{:.0%} of the fall came in the last quarter",
@@ -245,6 +253,10 @@ SIGN_TEXTS: dict[str, Text] = {
     "probe_strange": (
         "训练文本里 {:.1%} 是不该出现的字符",
         "{:.1%} of the training text are characters that do not belong there",
+    ),
+    "probe_substituted": (
+        "文本反复这样写的地方，有 {:.1%} 换成了别的字，而且那个字和左右都搭不上",
+        "{:.1%} of what the text says often has another character there, that fits nothing",
     ),
 }
 

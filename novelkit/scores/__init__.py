@@ -8,6 +8,7 @@ bigrams, trigrams and 5-grams and of a compressor on the same held-out text it d
     anchors.py     all reference losses of a text, given the training text
     texts.py       what a text costs under a model: every token once, with enough context
     repetition.py  how much a text repeats itself
+    substitutions.py  how many of its characters were replaced by others
     alignment.py   which characters a token spells, and so what a character costs
 """
 
@@ -27,6 +28,7 @@ from novelkit.scores.repetition import (
     most_repeated,
     repeated_share,
 )
+from novelkit.scores.substitutions import substituted_share
 from novelkit.scores.texts import TextScore, Windows, score_text, score_tokens
 from novelkit.scores.units import bits_per_character, running_median
 
@@ -50,4 +52,5 @@ __all__ = [
     "sample_evenly",
     "score_text",
     "score_tokens",
+    "substituted_share",
 ]

@@ -5,11 +5,16 @@
     python tests/benchmarks/faults.py damage TEXTS --out RUNS --part develop
     python tests/benchmarks/faults.py probe TEXTS --out RUNS --part report
     python tests/benchmarks/faults.py report TEXTS --out RUNS --part report --picture MATRIX.png
+    python tests/benchmarks/faults.py signs TEXTS --out RUNS --part report
+    python tests/benchmarks/faults.py report --part report
+    python tests/benchmarks/faults.py fit
     python tests/benchmarks/faults.py sample TEXTS --out RUNS --part report --to assets/runs/faults
 
 TEXTS is a folder of novels, NAME.txt each (see `faults_texts.CORPORA`). A run takes some seconds of
 one core; what is in RUNS is not made again, so that an interrupted command goes on, and several
-machines may share the work by `--shard`. `--seeds 1000` makes other runs of the same kinds,
+machines may share the work by `--shard`. Without RUNS the report is of the signs that are kept in
+the repository, which `signs` writes, and `fit` fits the weights of the rules to those of `develop`.
+`--seeds 1000` makes other runs of the same kinds,
 `--corpora e=彷徨,野草` runs of other texts.
 """
 
@@ -19,12 +24,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 
 # Each worker has one core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from faults_report import print_counts, read_cases, report
+from faults_fit import print_fit
+from faults_report import CAUSES, LEVELS, print_counts, read_cases, report
 from faults_runs import (
     HEALTHY,
     PROBES_FILE,
@@ -37,6 +44,7 @@ from faults_runs import (
     probe_run,
 )
 from faults_sample import write_sample
+from faults_signs import KEPT, read_kept_signs, write_signs
 from faults_texts import CORPORA
 
 
@@ -69,8 +77,11 @@ def _in_turn(
 
 def probe_runs(options: argparse.Namespace, plans: list[Plan]) -> None:
     made = [plan for plan in plans if (options.out / plan.name / TRUTH_FILE).exists()]
-    waiting = [plan for plan in made if not (options.out / plan.name / PROBES_FILE).exists()]
-    _in_turn(options, waiting, probe_run)
+    if options.again:
+        chosen = [plan for plan in made if (options.out / plan.name / PROBES_FILE).exists()]
+    else:
+        chosen = [plan for plan in made if not (options.out / plan.name / PROBES_FILE).exists()]
+    _in_turn(options, chosen, partial(probe_run, only=options.again))
 
 
 def show_damage(options: argparse.Namespace, plans: list[Plan]) -> None:
@@ -100,10 +111,19 @@ def show_damage(options: argparse.Namespace, plans: list[Plan]) -> None:
 
 
 def show_report(options: argparse.Namespace, plans: list[Plan]) -> None:
-    teachers, _, _ = read_cases(options.out, all_plans("develop", list(CORPORA["develop"])))
-    cases, made, discarded = read_cases(options.out, plans)
+    if options.out is None:
+        cases, made, discarded = read_kept_signs(options.part)
+        cases = [case for case in cases if case.truth in (options.only or CAUSES)]
+    else:
+        cases, made, discarded = read_cases(options.out, plans)
+    teachers, _, _ = read_kept_signs("develop")
     print_counts(made, discarded)
-    report(cases, teachers, options.picture, options.without)
+    report(cases, teachers, options.picture, options.without, options.level)
+
+
+def keep_signs(options: argparse.Namespace, plans: list[Plan]) -> None:
+    target = write_signs(options.part, *read_cases(options.out, plans), options.to or KEPT)
+    print(f"{target}: {target.stat().st_size / 1024:.0f} kB")
 
 
 def sample(options: argparse.Namespace, plans: list[Plan]) -> None:
@@ -111,12 +131,21 @@ def sample(options: argparse.Namespace, plans: list[Plan]) -> None:
     write_sample(cases, options.out, options.to, options.each, 2 * options.each)
 
 
+def fit(options: argparse.Namespace, plans: list[Plan]) -> None:
+    cases, _, _ = read_kept_signs("develop")
+    print_fit(cases)
+
+
+# What needs no runs.
+FROM_SIGNS = ("report", "fit")
 COMMANDS: dict[str, Callable[[argparse.Namespace, list[Plan]], None]] = {
     "make": make,
     "damage": show_damage,
     "probe": probe_runs,
     "report": show_report,
+    "signs": keep_signs,
     "sample": sample,
+    "fit": fit,
 }
 
 
@@ -133,8 +162,8 @@ def _corpora(options: argparse.Namespace) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("command", choices=list(COMMANDS))
-    parser.add_argument("texts", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("texts", type=Path, nargs="?")
+    parser.add_argument("--out", type=Path)
     parser.add_argument("--part", choices=list(CORPORA), default="develop")
     parser.add_argument(
         "--corpora", nargs="*", help="some of the part's corpora, or NAME=BOOK,BOOK"
@@ -143,11 +172,15 @@ def main() -> None:
     parser.add_argument("--shard", default="0/1", help="this share of the runs, as 0/2")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--picture", type=Path, help="the confusion matrix as a PNG")
+    parser.add_argument("--level", choices=LEVELS, help="of the misses and the picture")
     parser.add_argument("--without", nargs="*", default=(), help="baselines to leave out")
-    parser.add_argument("--to", type=Path, help="the folder of a sample")
+    parser.add_argument("--to", type=Path, help="the folder of a sample, or of signs")
     parser.add_argument("--each", type=int, default=3, help="runs of a cause in a sample")
     parser.add_argument("--only", nargs="*", help="some causes")
+    parser.add_argument("--again", nargs="*", help="these probes, of runs that were probed before")
     options = parser.parse_args()
+    if options.command not in FROM_SIGNS and not (options.texts and options.out):
+        parser.error(f"{options.command} needs TEXTS and --out")
     plans = all_plans(options.part, _corpora(options), options.seeds)
     if options.only:
         plans = [plan for plan in plans if plan.cause in options.only]

@@ -236,16 +236,21 @@ def _losses(setup: FaultySetup, learner: Any, plan: Plan, texts: Path) -> dict[s
     return {name: value if np.isfinite(value) else None for name, value in found.items()}
 
 
-def probe_run(plan: Plan, texts: Path, out: Path) -> None:
-    """Ask all probes about a run's training, and write what they found."""
+def probe_run(plan: Plan, texts: Path, out: Path, only: list[str] | None = None) -> None:
+    """Ask all probes about a run's training, or some again, and write what they found."""
     folder = out / plan.name
     # No limit: on a machine with other work a probe that is left out would tell nothing of the
     # doctor. The seconds of the CPU are what it costs.
     began = time.process_time()
-    found = probe(make_setup(plan, texts, folder / WEIGHTS_FILE), seconds=float("inf"))
+    weights = folder / WEIGHTS_FILE
+    setup = make_setup(plan, texts, weights if weights.exists() else None)
+    found = probe(setup, only, seconds=float("inf"))
     seconds = time.process_time() - began
     signs = {name: value if np.isfinite(value) else None for name, value in found.signs.items()}
     answers = {"signs": signs, "cpu_seconds": round(seconds, 2), "failed": found.failed}
+    if only:
+        before = json.loads((folder / PROBES_FILE).read_text(encoding="utf-8"))
+        answers = before | {"signs": before["signs"] | signs}
     layouts.write_json(folder / PROBES_FILE, answers)
 
 
@@ -288,7 +293,7 @@ def _curve(folder: Path) -> dict[str, Any]:
         "loss": loss,
         "session": np.array([record["session"] for record in history]),
         "reported": np.nan if reported is None else reported * ratios["validation"],
-        "swing": float(1.4826 * np.median(np.abs(around))),
+        "swing": float(1.4826 * np.median(np.abs(around))) if len(around) else np.nan,
     }
 
 
