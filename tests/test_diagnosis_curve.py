@@ -189,3 +189,19 @@ def test_levels_show_no_more_than_they_may():
     assert set(loss) < set(validation) < set(gradients)
     assert "gap" in validation and "gap" not in loss
     assert "update" in gradients and "update" not in validation
+
+
+def test_a_trend_is_no_step_between_epochs():
+    """What falls as much in the middle of an epoch as at its end has no sawtooth."""
+    count, epochs = 100, np.arange(100) // 25
+    smooth_fall = 4 + 3.5 * np.exp(-np.arange(count) / 15)
+    stairs = 5 - 0.3 * epochs
+    found = {}
+    for name, loss in (("smooth", smooth_fall), ("stairs", stairs)):
+        records = [
+            {"step": step + 1, "loss": float(value), "epoch": int(epoch)}
+            for step, (value, epoch) in enumerate(zip(loss, epochs, strict=True))
+        ]
+        found[name] = read_signs(Curve.of(records, {}))["epoch_drop"]
+    assert found["smooth"] < 0.01
+    assert found["stairs"] == pytest.approx(0.3, abs=0.01)

@@ -1,9 +1,11 @@
 """Submitted bytes as cells and statements: every way to save a notebook, and to break one."""
 
 import codecs
+import gc
 import json
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from helpers_submissions import (
@@ -22,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from novelkit.grading import parsing
-from novelkit.grading.cells import Unreadable, read_cells
+from novelkit.grading.cells import Unreadable, is_program, read_cells
 from novelkit.grading.records import Status, SubmittedFile
 
 WHOLE = notebook(text("字"), code(RIGHT.splitlines(keepends=True), DOUBLE))
@@ -326,3 +328,26 @@ def test_nothing_warns_whatever_the_students_write():
         warnings.simplefilter("error")
         answer = find(notebook(code('x = "\\d" is "\\d"\n' + RIGHT, DOUBLE)))
     assert answer.function == "double" and sys.flags.optimize == 0
+
+
+def test_programs_are_parsed_in_several_threads():
+    """Collecting garbage lets another thread in while a tree is built: Python 3.11.7 fails then."""
+
+    def collecting(phase, info):
+        sum(range(300))
+
+    program = "\n".join(
+        f"def f{n}(x):\n    return [x - {n} for x in range({n})]" for n in range(300)
+    )
+    programs = [f"{program}\nlast = {number}" for number in range(80)]
+    interval, threshold = sys.getswitchinterval(), gc.get_threshold()
+    sys.setswitchinterval(1e-6)
+    gc.set_threshold(50, 5, 5)
+    gc.callbacks.append(collecting)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            assert all(threads.map(is_program, programs))
+    finally:
+        gc.callbacks.remove(collecting)
+        gc.set_threshold(*threshold)
+        sys.setswitchinterval(interval)

@@ -110,15 +110,26 @@ def _epoch_signs(curve: Curve, loss: Array) -> Signs:
     epochs = curve.epochs[curve.finite]
     turns = np.flatnonzero(np.diff(epochs) > 0) + 1
     signs: Signs = {"epochs": float(np.nanmax(epochs)) + 1}
+    if len(turns):
+        # As far from one turn as from the next: there the loss falls by its trend alone.
+        half = int(np.median(np.diff(turns, prepend=0))) // 2
+        here = _median_drop(loss, turns)
+        around = [_median_drop(loss, turns + shift) for shift in (-half, half)]
+        known = [drop for drop in around if np.isfinite(drop)]
+        if np.isfinite(here) and known:
+            signs["epoch_drop"] = here - float(np.mean(known))
+    return signs
+
+
+def _median_drop(loss: Array, places: Array) -> float:
+    """How far the loss falls from just before to just after a place; NaN where none has room."""
     width = max(5, len(loss) // 40)
     drops = [
         float(np.median(loss[at - width : at]) - np.median(loss[at : at + width]))
-        for at in turns
+        for at in places
         if at >= width and at + width <= len(loss)
     ]
-    if drops:
-        signs["epoch_drop"] = float(np.median(drops))
-    return signs
+    return float(np.median(drops)) if drops else float("nan")
 
 
 def _anchor_signs(curve: Curve, signs: Signs, line: Array) -> Signs:

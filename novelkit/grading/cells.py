@@ -8,6 +8,7 @@ cell's source is Python (`parsing`).
 import ast
 import json
 import re
+import threading
 import tokenize
 import warnings
 from dataclasses import dataclass, replace
@@ -23,8 +24,8 @@ from novelkit.grading.records import SubmittedFile
 # (ValueError), and nesting that no parser follows.
 NO_PROGRAM = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
 CODE = "code"
-# A course notebook with its pictures is 1 MB; above this the outputs are dropped when read.
 CACHED = 20_000  # characters of a cell
+# A course notebook with its pictures is 1 MB; above this the outputs are dropped when read.
 KEPT_WHOLE = MEGABYTE // 4
 # A longer file is cut without being parsed: no single cell may be as long.
 MOST_PARSED = 300_000
@@ -66,8 +67,13 @@ def _parsed_once(source: str) -> ast.Module:
     return _parsed(source)
 
 
+# Python up to 3.11.7 counts the depth of a tree for all threads together: two that build one at the
+# same time make it raise a SystemError (CPython issue 106905). Filters of warnings are shared, too.
+_ONE_PARSER = threading.Lock()
+
+
 def _parsed(source: str) -> ast.Module:
-    with warnings.catch_warnings():
+    with _ONE_PARSER, warnings.catch_warnings():
         # A student's "\d" is no concern of the grader, and must not end it where warnings do.
         warnings.simplefilter("ignore")
         return ast.parse(source)
