@@ -180,7 +180,8 @@ def _remarks(signs: Signs, curve: Curve, verdict: str) -> list[Text]:
         found.append(NOTES["cooling" if _is_cooling(curve) else "unfinished"])
     elif signs.get("below_best", -1.0) > 0 and abs(slope) < 0.03:
         found.append(NOTES["at_the_floor"])
-    if signs.get("epoch_drop", 0.0) > 0.5 * signs.get("swing", 1.0):
+    least = max(0.25 * signs.get("swing", 1.0), 4 * signs.get("epoch_drop_error", 0.0))
+    if signs.get("epoch_drop", 0.0) > least:
         found.append(NOTES["sawtooth"])
     return found
 

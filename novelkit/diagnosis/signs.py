@@ -118,12 +118,21 @@ def _epoch_signs(curve: Curve, loss: Array) -> Signs:
         known = [drop for drop in around if np.isfinite(drop)]
         if np.isfinite(here) and known:
             signs["epoch_drop"] = here - float(np.mean(known))
+            # Of medians before and after, as often as there are turns.
+            width = _drop_width(loss)
+            used = np.sum((turns >= width) & (turns + width <= len(loss)))
+            few = np.sqrt(3.0 / (width * used))
+            signs["epoch_drop_error"] = 1.25 * spread(np.diff(loss)) / np.sqrt(2) * few
     return signs
+
+
+def _drop_width(loss: Array) -> int:
+    return max(5, len(loss) // 40)
 
 
 def _median_drop(loss: Array, places: Array) -> float:
     """How far the loss falls from just before to just after a place; NaN where none has room."""
-    width = max(5, len(loss) // 40)
+    width = _drop_width(loss)
     drops = [
         float(np.median(loss[at - width : at]) - np.median(loss[at : at + width]))
         for at in places
