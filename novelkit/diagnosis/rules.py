@@ -119,8 +119,6 @@ RULES: dict[str, tuple[Clue, ...]] = {
     "label_shift": (
         Clue("remaining", 0.15, 0.08, 4.0, given=Clue("early_below", 250.0, 180.0, 1.0)),
         Clue("remaining", 0.2, 0.1, 7.0, given=Clue("validation_below_best", 1.5, 3.0, 1.0)),
-        # A new model guesses no better than evenly, if it is asked for the next token.
-        Clue("start_above_uniform", 0.14, 0.0, 5.0, given=NEW),
         # Far below all that the text allows, and it was read too rarely to be known by heart.
         Clue("below_best", 2.0, 4.0, 6.0, given=Clue("epochs", 10.0, 5.0, 1.0)),
         Clue("probe_offset", 0.9, 0.5, 14.0),

@@ -56,10 +56,6 @@ SIGN_TEXTS: dict[str, Text] = {
         "头十分之一降了总降幅的 {:.0%}",
         "{:.0%} of the fall came in the first tenth",
     ),
-    "start_above_uniform": (
-        "第一步的损失比均匀瞎猜只高 {:.2f} nats／字，不像在猜下一个字",
-        "the first loss is {:.2f} nats above an even guess: too little for the next token",
-    ),
     "most_of_it": (
         "到全程的 {:.0%} 已经降完九成，以后几乎不动",
         "nine tenths of the fall were done after {:.0%} of the run",

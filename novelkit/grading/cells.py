@@ -67,8 +67,9 @@ def _parsed_once(source: str) -> ast.Module:
     return _parsed(source)
 
 
-# Python up to 3.11.7 counts the depth of a tree for all threads together: two that build one at the
-# same time make it raise a SystemError (CPython issue 106905). Filters of warnings are shared, too.
+# Python 3.11.7, and others near it, count the depth of a tree for all threads together: two that
+# build one at the same time may raise a SystemError, "recursion depth mismatch" (see CPython issue
+# 106905). Filters of warnings are shared, too.
 _ONE_PARSER = threading.Lock()
 
 

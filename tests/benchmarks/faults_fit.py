@@ -3,8 +3,8 @@
 The doctor's scores are linear in the weights of its clues and its shares a softmax of the scores,
 so that fitting them is multinomial logistic regression, with one minimum. Weights are held near
 those that the rules have by a penalty (a Gaussian prior around them), which whoever wrote a clue
-chose for a reason; the ramps stay as they are. All levels of a history count alike; of probes and
-of what one probe outweighs nothing is fitted. Whether a fit is worth taking over is told by
+chose for a reason; the ramps stay as they are. All levels of a history count alike; clues of probes
+keep their weights. Whether a fit is worth taking over is told by
 cross-validation: each corpus and size of `develop` is judged by weights of the other three, as far
 as the weights to begin with were not themselves fitted to all four.
 """
@@ -20,8 +20,7 @@ from novelkit.diagnosis.rules import RULES, START, Clue
 
 Rules = Mapping[str, tuple[Clue, ...]]
 FITTED_LEVELS = LEVELS[:3]
-# The strength of the prior: with ten times as much hardly anything moves, with a tenth weights
-# grow without the other cells being judged any better.
+# The strength of the prior. From half to five times of it the other cells were judged about alike.
 PRIOR = 2e-4
 # A healthy run that is flagged costs as much as so many faults that are not named.
 HEALTHY_COUNTS = 10.0
