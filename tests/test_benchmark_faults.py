@@ -7,6 +7,7 @@ import dataclasses
 import json
 import shutil
 import sys
+from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -65,21 +66,26 @@ def runs(short, tmp_path_factory):
 def test_every_cause_of_the_doctor_is_made_in_three_ways_a_part():
     assert set(FAULTS) == set(CAUSES) - {HEALTHY}
     for fault in FAULTS.values():
-        for severities in (fault.develop, fault.report):
+        for severities in (fault.develop, fault.validate, fault.report):
             assert len(severities) == 3
         assert fault.damage and {name for name, _ in fault.damage} <= MEASURES.keys()
 
 
-def test_the_parts_share_no_corpus_size_or_seed():
-    develop, report = (faults_texts.CORPORA[name] for name in ("develop", "report"))
-    books = [{book for corpus in part.values() for book in corpus} for part in (develop, report)]
-    assert len(develop) >= 2 and len(report) >= 2 and not books[0] & books[1]
-    sizes = [faults_runs.SIZES[name].values() for name in ("develop", "report")]
+@pytest.mark.parametrize(("one", "other"), list(combinations(faults_texts.CORPORA, 2)))
+def test_the_parts_share_no_corpus_size_or_seed(one, other):
+    mine, others = (faults_texts.CORPORA[name] for name in (one, other))
+    books = [{book for corpus in part.values() for book in corpus} for part in (mine, others)]
+    assert len(mine) >= 2 and len(others) >= 2 and not books[0] & books[1]
+    sizes = [faults_runs.SIZES[name].values() for name in (one, other)]
     for name in ("n_embd", "n_ctx", "learning_rate", "steps"):
-        mine, others = ({getattr(size, name) for size in part} for part in sizes)
-        assert not mine & others
-    assert not set(faults_runs.HEALTHY_SEEDS["develop"]) & set(faults_runs.SEEDS["report"])
-    plans = faults_runs.all_plans("report", list(report))
+        first, second = ({getattr(size, name) for size in part} for part in sizes)
+        assert not first & second
+    for seeds in (faults_runs.SEEDS, faults_runs.HEALTHY_SEEDS):
+        assert not set(seeds[one]) & set(seeds[other])
+
+
+def test_the_part_that_is_reported_has_healthy_runs_enough():
+    plans = faults_runs.all_plans("report", list(faults_texts.CORPORA["report"]))
     assert sum(item.cause == HEALTHY for item in plans) >= 200
     assert len({item.name for item in plans}) == len(plans)
 
@@ -244,9 +250,9 @@ def test_the_kept_signs_are_of_runs_that_no_rule_has_seen(kept):
 @pytest.mark.parametrize(
     ("level", "top_1", "top_2", "macro_f1"),
     [
-        ("loss", 0.65, 0.75, 0.65),
-        ("validation", 0.65, 0.75, 0.65),
-        ("gradients", 0.75, 0.8, 0.75),
+        ("loss", 0.71, 0.8, 0.71),
+        ("validation", 0.71, 0.8, 0.71),
+        ("gradients", 0.81, 0.86, 0.81),
         ("probes", 0.98, 0.99, 0.98),
     ],
 )

@@ -205,3 +205,72 @@ def test_a_trend_is_no_step_between_epochs():
         found[name] = read_signs(Curve.of(records, {}))["epoch_drop"]
     assert found["smooth"] < 0.01
     assert found["stairs"] == pytest.approx(0.3, abs=0.01)
+
+
+def relapsing(size, at, seed=0, steps=600):
+    """A loss that rises within some ten steps after `at` and comes back in some forty."""
+    since = np.maximum(np.arange(steps) - at, 0)
+    form = (1 - np.exp(-since / 8)) * np.exp(-since / 40)
+    return falling_loss(steps, seed=seed) + size * form / form.max()
+
+
+def test_an_optimizer_that_begins_anew_lets_the_loss_relapse():
+    sessions = [1] * 300 + [2] * 300
+    sick = [signs_of(relapsing(0.2, 300, seed), session=sessions)["relapse"] for seed in range(8)]
+    well = [signs_of(relapsing(0.0, 300, seed), session=sessions)["relapse"] for seed in range(8)]
+    assert min(sick) > 3.5 and max(well) < 1.8
+    # Where a run falls steeply and nothing is lost, its fall is no relapse.
+    early = [1] * 60 + [2] * 540
+    assert signs_of(falling_loss(600), session=early)["relapse"] < 2
+    assert "relapse" not in signs_of(falling_loss(600))
+
+
+def test_several_resumes_make_a_relapse_surer():
+    once = signs_of(relapsing(0.1, 200, steps=900), session=[1] * 200 + [2] * 700)["relapse"]
+    loss = relapsing(0.1, 200, steps=900)
+    for at in (400, 600):
+        loss += relapsing(0.1, at, steps=900) - relapsing(0.0, at, steps=900)
+    sessions = np.repeat([1, 2, 3, 4], [200, 200, 200, 300]).tolist()
+    assert signs_of(loss, session=sessions)["relapse"] > once
+
+
+def test_what_twice_the_steps_taught():
+    """A loss that falls by 0.4 nats whenever the steps double; 0.8 lie between the anchors."""
+    way = DATA["anchors"]["unigram"] - DATA["anchors"]["bigram"]
+    loss = 8.0 - 0.4 * np.log2(np.arange(1, 801))
+    found = signs_of(loss)
+    for name in ("early_doubling", "middle_doubling"):
+        assert found[name] == pytest.approx(0.4 / way, rel=0.1)
+    expected = (DATA["anchors"]["unigram"] - (8.0 - 0.4 * np.log2(400))) / way
+    assert found["learned_half_way"] == pytest.approx(expected, abs=0.02)
+    assert found["quarter_way"] < found["half_way"] < found["most_of_it"]
+
+
+@pytest.mark.parametrize("stay", [0.2, 0.5])
+def test_the_time_spent_at_single_characters(stay):
+    unigram = DATA["anchors"]["unigram"]
+    count = int(1000 * stay)
+    loss = np.r_[np.full(200, unigram + 1.5), np.full(count, unigram), np.full(800 - count, 4.0)]
+    assert signs_of(loss)["at_unigram"] == pytest.approx(stay, abs=0.02)
+
+
+def test_what_has_learned_nothing_yet_has_no_noise():
+    random = np.random.default_rng(0)
+    noise = random.normal(0, 0.12, 800)
+    noise[:200] /= 4
+    quiet = signs_of(falling_loss(800, noise=0.0) + noise)["early_noise"]
+    usual = signs_of(falling_loss(800))["early_noise"]
+    assert quiet == pytest.approx(0.25, abs=0.06) and usual == pytest.approx(1.0, abs=0.2)
+
+
+def test_the_first_step_after_a_resume_beside_those_before_it():
+    sessions = [1] * 200 + [2] * 200
+    rates = np.linspace(1e-3, 5e-4, 400)
+    updates = 2.0 * rates
+    columns = {"session": sessions, "learning_rate": rates}
+    kept = signs_of(falling_loss(400), update_ratio=updates, **columns)
+    updates[200] *= 4
+    lost = signs_of(falling_loss(400), update_ratio=updates, **columns)
+    assert kept["resumed_update"] == pytest.approx(1) and lost["resumed_update"] == pytest.approx(4)
+    updates[185:200] = 0.0
+    assert "resumed_update" not in signs_of(falling_loss(400), update_ratio=updates, **columns)

@@ -13,11 +13,11 @@ from novelkit.diagnosis.curve import (
     autocorrelation,
     falling,
     middle,
-    rank_correlation,
     smooth,
     spread,
     theil_sen,
 )
+from novelkit.diagnosis.sessions import resumed_updates, session_signs
 
 Signs = dict[str, float]
 
@@ -66,6 +66,7 @@ def loss_signs(curve: Curve) -> Signs:
         "swing": swing,
         # Noise that is smaller from step to step than around the line drifts.
         "roughness": spread(np.diff(loss[count // 4 :])) / np.sqrt(2) / max(spread(rest), 1e-9),
+        "quarter_way": _when(line, first - 0.25 * fall),
         "half_way": _when(line, first - 0.5 * fall),
         "most_of_it": _when(line, first - 0.9 * fall),
         "rise": (last - float(line.min())) / max(fall, 0.1),
@@ -73,6 +74,10 @@ def loss_signs(curve: Curve) -> Signs:
         "start_slope": _share_of_fall_in(line, 0.0, 0.1) / fall,
         "middle_slope": _share_of_fall_in(line, 0.3, 0.6) / fall,
         "noise_growth": spread(rest[-count // 4 :]) / max(spread(rest[: count // 4]), 1e-9),
+        # What has learned nothing yet finds all batches alike.
+        "early_noise": spread(np.diff(loss[count // 20 : count // 4]))
+        / np.sqrt(2)
+        / max(swing, 1e-9),
         "skew": _skew(rest),
         "spikes": float((np.abs(rest) > 6 * max(spread(rest), 1e-9)).mean()),
     }
@@ -152,79 +157,23 @@ def _anchor_signs(curve: Curve, signs: Signs, line: Array) -> Signs:
     early = {"early_below": float(below[0])} if len(below) else {}
     if early and curve.epochs is not None:
         early["early_passes"] = float(curve.epochs[curve.finite][below[0]])
+    learned = (anchors["unigram"] - line) / way
+    count = len(line)
     return early | {
         # 0 at the single characters' frequencies, 1 where the last character is used fully.
         "learned": (anchors["unigram"] - signs["last"]) / way,
+        "learned_half_way": float(learned[count // 2]),
+        # The share of the run near the line of single characters.
+        "at_unigram": float(((learned > -0.5) & (learned < 0.1)).mean()),
+        # What twice as many steps taught, at two places.
+        "early_doubling": float(learned[count // 4] - learned[count // 8]),
+        "middle_doubling": float(learned[count // 2] - learned[count // 4]),
         "below_best": best - signs["last"],
         "above_unigram": signs["last"] - anchors["unigram"],
         "start_above_uniform": signs["first"] - anchors["uniform"],
         "context": way,
         "redundancy": anchors["bigram"] - anchors.get("xz", anchors["bigram"]),
     }
-
-
-def session_signs(curve: Curve) -> Signs:
-    """What happens where a session begins: jumps, their healing, batches that come again."""
-    places = [at for at in curve.boundaries if 10 <= at <= len(curve) - 10]
-    loss = curve.loss
-    filled = np.interp(np.arange(len(loss)), np.flatnonzero(curve.finite), loss[curve.finite])
-    swing = max(spread(np.diff(filled)) / np.sqrt(2), 1e-9)
-    if not places:
-        return {"sessions": 1.0, "break_of_swing": _sharpest_break(filled, swing)}
-    jumps, lasting, backs = [], [], []
-    for at in places:
-        before = filled[max(0, at - 20) : at]
-        level = float(np.median(before))
-        after = filled[at : at + 5]
-        jumps.append(float(np.median(after)) - level)
-        lasting.append(float(np.mean(filled[at : at + 20])) - float(np.mean(before)))
-        backs.append(_when_back(filled[at:], level + 0.5 * swing) / len(loss))
-    return {
-        "sessions": float(len(places) + 1),
-        "jump": max(jumps),
-        "jump_of_swing": max(jumps) / swing,
-        "lasting_jump": max(lasting),
-        "lasting_of_swing": max(lasting) / swing * np.sqrt(10),
-        "back": max(backs),
-        "drop": -min(lasting),
-        "echo": _echo(filled, [0, *places]),
-    }
-
-
-def _sharpest_break(loss: Array, swing: float) -> float:
-    """The highest rise from ten steps to the next five, for logs that know no sessions."""
-    places = range(max(10, len(loss) // 10), len(loss) - 5)
-    rises = [np.median(loss[at : at + 5]) - np.median(loss[at - 10 : at]) for at in places]
-    return float(max(rises, default=0.0)) / swing
-
-
-def _when_back(after: Array, level: float) -> int:
-    line = smooth(after, 5)
-    below = np.flatnonzero(line <= level)
-    return int(below[0]) if len(below) else len(after)
-
-
-def _echo(loss: Array, starts: list[int]) -> float:
-    """The correlation of the noise of sessions, step by step from where each began.
-
-    The same batches in the same order are easy and hard at the same places.
-    """
-    ends = [*starts[1:], len(loss)]
-    parts = [loss[start:end] for start, end in zip(starts, ends, strict=True)]
-    found = []
-    for first, second in zip(parts, parts[1:], strict=False):
-        length = min(len(first), len(second), 200)
-        skipped = min(5, length // 4)
-        if length - skipped < 12:
-            continue
-        pair = [_around_neighbours(part[:length])[skipped:] for part in (first, second)]
-        # By chance alone, correlations of n places spread by 1 / sqrt(n).
-        found.append(rank_correlation(*pair) * np.sqrt(length - skipped))
-    return float(np.median(found)) if found else 0.0
-
-
-def _around_neighbours(values: Array) -> Array:
-    return values - smooth(values, 9)
 
 
 def validation_signs(curve: Curve, signs: Signs) -> Signs:
@@ -279,7 +228,7 @@ def gradient_signs(curve: Curve, signs: Signs) -> Signs:
         found["norm_spread"] = spread(np.log(np.maximum(known[len(known) // 4 :], 1e-12)))
         found["norm_missing"] = float(1 - np.isfinite(norm).mean())
     if curve.update_ratio is not None:
-        found |= _update_signs(curve)
+        found |= _update_signs(curve) | resumed_updates(curve)
     if curve.learning_rate is not None:
         found |= _rate_signs(curve.learning_rate)
     if curve.loss_spread is not None and middle(curve.loss_spread[late]) >= 0:

@@ -61,6 +61,26 @@ SIGN_TEXTS: dict[str, Text] = {
         "nine tenths of the fall were done after {:.0%} of the run",
     ),
     "half_way": ("到全程的 {:.0%} 降了一半", "half of the fall took {:.0%} of the run"),
+    "quarter_way": (
+        "到全程的 {:.0%} 才降了四分之一",
+        "the first quarter of the fall took {:.0%} of the run",
+    ),
+    "learned_half_way": (
+        "到全程一半，已走完单字频率到看前一字这段路的 {:.0%}",
+        "half way it had gone {:.0%} of the way from single characters to the character before",
+    ),
+    "early_doubling": (
+        "从全程的八分之一到四分之一，步数加倍，只多走了这段路的 {:.0%}",
+        "from an eighth to a quarter of the run twice the steps taught {:.0%} of that way",
+    ),
+    "middle_doubling": (
+        "从全程的四分之一到一半，步数加倍，多走了这段路的 {:.0%}",
+        "from a quarter to half of the run twice the steps taught {:.0%} of that way",
+    ),
+    "early_noise": (
+        "开头的波动是后来的 {:.0%}",
+        "at the beginning steps swing by {:.0%} of what they do later",
+    ),
     "end_slope": (
         "最后四分之一还降了总降幅的 {:.0%}",
         "{:.0%} of the fall came in the last quarter",
@@ -89,6 +109,14 @@ SIGN_TEXTS: dict[str, Text] = {
     "back": (
         "跳高之后用了全程的 {:.0%} 才回到原处",
         "it took {:.0%} of the run to come back",
+    ),
+    "relapse": (
+        "每次恢复之后损失都先升后落，是误差的 {:.1f} 倍：像是优化器从头开始",
+        "after resumes the loss rises and comes back, by {:.1f} times its error: a new optimizer",
+    ),
+    "resumed_update": (
+        "恢复后的第一步是平常的 {:.1f} 倍长：优化器的平均值丢了",
+        "the first step after a resume is {:.1f} times as long as usual: averages were lost",
     ),
     "echo": (
         "几次恢复之后的损失起伏一模一样（{:.1f} 倍于偶然）：读的是同样的批",
@@ -266,6 +294,15 @@ OTHERWISE: list[tuple[str, float, bool, Text]] = [
         (
             "损失还高于单字频率那条线：上文一点也没用上（差这段路的 {:.0%}）",
             "the loss is above the line of single characters: no context is used ({:.0%} short)",
+        ),
+    ),
+    (
+        "learned_half_way",
+        0.0,
+        False,
+        (
+            "到全程一半，损失还高于单字频率那条线（差这段路的 {:.0%}）",
+            "half way the loss is still above the line of single characters ({:.0%} short)",
         ),
     ),
     (

@@ -13,9 +13,9 @@
 TEXTS is a folder of novels, NAME.txt each (see `faults_texts.CORPORA`). A run takes some seconds of
 one core; what is in RUNS is not made again, so that an interrupted command goes on, and several
 machines may share the work by `--shard`. Without RUNS the report is of the signs that are kept in
-the repository, which `signs` writes, and `fit` fits the weights of the rules to those of `develop`.
-`--seeds 1000` makes other runs of the same kinds,
-`--corpora e=彷徨,野草` runs of other texts.
+the repository, which `signs` writes. There are three parts: clues are thought out and their weights
+fitted (`fit`) on `develop` and `validate`, and `report` is what they are measured on. `--seeds
+1000` makes other runs of the same kinds, `--corpora g=彷徨,野草` runs of other texts.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from faults_fit import print_fit
-from faults_report import CAUSES, LEVELS, print_counts, read_cases, report
+from faults_report import CAUSES, LEVELS, Case, print_counts, read_cases, report
 from faults_runs import (
     HEALTHY,
     PROBES_FILE,
@@ -116,7 +116,8 @@ def show_report(options: argparse.Namespace, plans: list[Plan]) -> None:
         cases = [case for case in cases if case.truth in (options.only or CAUSES)]
     else:
         cases, made, discarded = read_cases(options.out, plans)
-    teachers, _, _ = read_kept_signs("develop")
+    # The baselines learn from all that the rules know, and from nothing that they are judged on.
+    teachers = [case for case in _known() if case.plan.part != options.part]
     print_counts(made, discarded)
     report(cases, teachers, options.picture, options.without, options.level)
 
@@ -132,10 +133,15 @@ def sample(options: argparse.Namespace, plans: list[Plan]) -> None:
 
 
 def fit(options: argparse.Namespace, plans: list[Plan]) -> None:
-    cases, _, _ = read_kept_signs("develop")
-    print_fit(cases)
+    print_fit(_known())
 
 
+def _known() -> list[Case]:
+    return [case for part in TUNED for case in read_kept_signs(part)[0]]
+
+
+# The parts that the rules were set on.
+TUNED = ("develop", "validate")
 # What needs no runs.
 FROM_SIGNS = ("report", "fit")
 COMMANDS: dict[str, Callable[[argparse.Namespace, list[Plan]], None]] = {

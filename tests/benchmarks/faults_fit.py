@@ -1,12 +1,12 @@
-"""Weights for the doctor's clues, fitted to the runs of `develop`: what `faults.py fit` prints.
+"""Weights for the doctor's clues, fitted to `develop` and `validate`: what `faults.py fit` prints.
 
 The doctor's scores are linear in the weights of its clues and its shares a softmax of the scores,
 so that fitting them is multinomial logistic regression, with one minimum. Weights are held near
 those that the rules have by a penalty (a Gaussian prior around them), which whoever wrote a clue
 chose for a reason; the ramps stay as they are. All levels of a history count alike; clues of probes
-keep their weights. Whether a fit is worth taking over is told by
-cross-validation: each corpus and size of `develop` is judged by weights of the other three, as far
-as the weights to begin with were not themselves fitted to all four.
+keep their weights. Whether a fit is worth taking over is told by cross-validation: each of the two
+parts, which share no corpus and no size, is judged by weights of the other, as far as the weights
+to begin with were not themselves fitted to both.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,10 +20,10 @@ from novelkit.diagnosis.rules import RULES, START, Clue
 
 Rules = Mapping[str, tuple[Clue, ...]]
 FITTED_LEVELS = LEVELS[:3]
-# The strength of the prior. From half to five times of it the other cells were judged about alike.
-PRIOR = 2e-4
+# The strength of the prior. From a sixth to twice of it the other part was judged about alike.
+PRIOR = 3e-4
 # A healthy run that is flagged costs as much as so many faults that are not named.
-HEALTHY_COUNTS = 10.0
+HEALTHY_COUNTS = 20.0
 # A change of less is none.
 WORTH_SAYING = 0.5
 
@@ -81,13 +81,12 @@ def fit(scores: Scores, cases: Sequence[Case], prior: float = PRIOR) -> torch.Te
 def cross_validate(
     scores: Scores, cases: Sequence[Case], prior: float = PRIOR
 ) -> tuple[list[Case], dict[str, list[Ranking]]]:
-    """The cases by cell, and their rankings at each level by weights of the other cells."""
-    cells = sorted({(case.plan.corpus, case.plan.size) for case in cases})
+    """The cases by part, and their rankings at each level by weights of the other parts."""
     order: list[Case] = []
     found: dict[str, list[Ranking]] = {level: [] for level in FITTED_LEVELS}
-    for cell in cells:
-        mine = [case for case in cases if (case.plan.corpus, case.plan.size) == cell]
-        others = [case for case in cases if (case.plan.corpus, case.plan.size) != cell]
+    for part in sorted({case.plan.part for case in cases}):
+        mine = [case for case in cases if case.plan.part == part]
+        others = [case for case in cases if case.plan.part != part]
         weights = fit(scores, others, prior)
         for level in FITTED_LEVELS:
             found[level] += scores.rankings(mine, level, weights)
@@ -117,7 +116,7 @@ def print_fit(cases: Sequence[Case]) -> None:
     for level in FITTED_LEVELS:
         for name, rankings in (
             ("present weights", scores.rankings(order, level, scores.weights)),
-            ("fitted on the other cells", found[level]),
+            ("fitted on the other part", found[level]),
         ):
             score = judge(order, rankings)
             shares = (score.top_1, score.top_2, score.macro_f1, score.flagged)
@@ -125,4 +124,4 @@ def print_fit(cases: Sequence[Case]) -> None:
     print()
     print(table(["", "top-1", "top-2", "macro-F1", "healthy runs flagged"], lines))
     causes = np.array([case.truth for case in cases])
-    print(f"\n{len(cases)} runs of `develop`, {int((causes == HEALTHY).sum())} of them healthy")
+    print(f"\n{len(cases)} runs, {int((causes == HEALTHY).sum())} of them healthy")

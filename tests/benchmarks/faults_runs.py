@@ -33,7 +33,7 @@ EVALUATIONS = 14  # in a run
 
 @dataclass(frozen=True)
 class Size:
-    """A model and how it is trained; the two parts of the harness share none."""
+    """A model and how it is trained; the parts of the harness share none."""
 
     n_embd: int
     n_layer: int
@@ -50,13 +50,17 @@ SIZES = {
         "1": Size(48, 2, 2, 32, 8, "adamw", 3e-3, 700),
         "2": Size(40, 1, 2, 48, 6, "muon", 1e-2, 600),
     },
-    "report": {
+    "validate": {
         "3": Size(56, 1, 2, 40, 8, "adamw", 2.2e-3, 800),
         "4": Size(36, 2, 3, 24, 12, "muon", 7e-3, 640),
     },
+    "report": {
+        "5": Size(44, 1, 2, 36, 10, "adamw", 2.6e-3, 680),
+        "6": Size(60, 1, 3, 28, 9, "muon", 5e-3, 560),
+    },
 }
-SEEDS = {"develop": range(2), "report": range(100, 105)}
-HEALTHY_SEEDS = {"develop": range(15), "report": range(100, 150)}
+SEEDS = {"develop": range(2), "validate": range(100, 105), "report": range(200, 205)}
+HEALTHY_SEEDS = {"develop": range(15), "validate": range(100, 150), "report": range(200, 250)}
 
 
 @dataclass(frozen=True)

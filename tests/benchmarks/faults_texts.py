@@ -7,16 +7,20 @@ import numpy as np
 
 from novelkit.tokenizing import CharTokenizer
 
-# By default these books, one file NAME.txt each in the folder that is named; the two parts share
+# By default these books, one file NAME.txt each in the folder that is named; the parts share
 # none. Every corpus has books of several kinds, so that their order matters.
 CORPORA: dict[str, dict[str, tuple[str, ...]]] = {
     "develop": {
         "a": ("呐喊", "红楼梦", "三国演义"),
         "b": ("初刻拍案惊奇", "西游记", "官场现形记"),
     },
-    "report": {
+    "validate": {
         "c": ("镜花缘", "水浒传", "彷徨"),
         "d": ("封神演义", "儒林外史", "狄公案", "缀网劳蛛"),
+    },
+    "report": {
+        "e": ("儿女英雄传", "醒世恒言", "朝花夕拾"),
+        "f": ("三侠五义", "二十年目睹之怪现状", "新石头记", "喻世明言"),
     },
 }
 # Titles, prefaces and tables of contents are left out.
