@@ -92,6 +92,11 @@ def spread(values: Array) -> float:
     return float(1.4826 * np.median(np.abs(values - np.median(values))))
 
 
+def step_noise(values: Array) -> float:
+    """The noise of a series by what neighbours differ: a trend adds next to nothing to it."""
+    return spread(np.diff(values)) / float(np.sqrt(2))
+
+
 def middle(values: Array) -> float:
     """The median of what is a number; NaN if nothing is."""
     known = values[np.isfinite(values)]

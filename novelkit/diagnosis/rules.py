@@ -61,16 +61,15 @@ EARLY = Clue("early_below", 110.0, 60.0, 1.0, given=FIRST_PASS)
 WHOLE = Clue("noise_of_spread", 0.75, 0.6, 1.0, given=Clue("sequence", 160.0, 110.0, 1.0))
 # Above the line of single characters: nothing of the context was used.
 STUCK = Clue("learned", 0.1, -0.2, 1.0)
+# Of what takes its time to leave the line of single characters, if it leaves it.
+NEAR_UNIGRAM = Clue("at_unigram", 0.15, 0.3, 1.0)
 # Gradients of about one length.
 CALM = Clue("norm_spread", 0.25, 0.17, 1.0)
-
 # More noise than a batch of usual size has.
 NOISY = Clue("swing", 0.2, 0.26, 1.0)
 
 # Of fewer points a median over five hides how steep the beginning is.
 SEVERAL = Clue("steps", 50.0, 150.0, 1.0)
-# Of what takes its time to leave the line of single characters, if it leaves it.
-NEAR_UNIGRAM = Clue("at_unigram", 0.15, 0.3, 1.0)
 # Steps enough that a correlation of an eighth is no chance.
 LONG = Clue("steps", 150.0, 400.0, 1.0)
 

@@ -2,7 +2,15 @@
 
 import numpy as np
 
-from novelkit.diagnosis.curve import Array, Curve, middle, rank_correlation, smooth, spread
+from novelkit.diagnosis.curve import (
+    Array,
+    Curve,
+    middle,
+    rank_correlation,
+    smooth,
+    spread,
+    step_noise,
+)
 
 
 def session_signs(curve: Curve) -> dict[str, float]:
@@ -10,7 +18,7 @@ def session_signs(curve: Curve) -> dict[str, float]:
     places = [at for at in curve.boundaries if 10 <= at <= len(curve) - 10]
     loss = curve.loss
     filled = np.interp(np.arange(len(loss)), np.flatnonzero(curve.finite), loss[curve.finite])
-    swing = max(spread(np.diff(filled)) / np.sqrt(2), 1e-9)
+    swing = max(step_noise(filled), 1e-9)
     if not places:
         return {"sessions": 1.0, "break_of_swing": _sharpest_break(filled, swing)}
     jumps, lasting, backs = [], [], []

@@ -15,6 +15,7 @@ from novelkit.diagnosis.curve import (
     middle,
     smooth,
     spread,
+    step_noise,
     theil_sen,
 )
 from novelkit.diagnosis.sessions import resumed_updates, session_signs
@@ -57,7 +58,7 @@ def loss_signs(curve: Curve) -> Signs:
     ends = max(5, count // 10)
     first, last = float(np.median(loss[:3])), float(np.median(loss[-ends:]))
     fall = max(first - last, 1e-6)
-    swing = max(spread(rest), spread(np.diff(loss[count // 4 :])) / np.sqrt(2))
+    swing = max(spread(rest), step_noise(loss[count // 4 :]))
     signs = {
         "first": first,
         "last": last,
@@ -65,7 +66,7 @@ def loss_signs(curve: Curve) -> Signs:
         "remaining": last / max(first, 1e-9),
         "swing": swing,
         # Noise that is smaller from step to step than around the line drifts.
-        "roughness": spread(np.diff(loss[count // 4 :])) / np.sqrt(2) / max(spread(rest), 1e-9),
+        "roughness": step_noise(loss[count // 4 :]) / max(spread(rest), 1e-9),
         "quarter_way": _when(line, first - 0.25 * fall),
         "half_way": _when(line, first - 0.5 * fall),
         "most_of_it": _when(line, first - 0.9 * fall),
@@ -75,9 +76,7 @@ def loss_signs(curve: Curve) -> Signs:
         "middle_slope": _share_of_fall_in(line, 0.3, 0.6) / fall,
         "noise_growth": spread(rest[-count // 4 :]) / max(spread(rest[: count // 4]), 1e-9),
         # What has learned nothing yet finds all batches alike.
-        "early_noise": spread(np.diff(loss[count // 20 : count // 4]))
-        / np.sqrt(2)
-        / max(swing, 1e-9),
+        "early_noise": step_noise(loss[count // 20 : count // 4]) / max(swing, 1e-9),
         "skew": _skew(rest),
         "spikes": float((np.abs(rest) > 6 * max(spread(rest), 1e-9)).mean()),
     }
@@ -127,7 +126,7 @@ def _epoch_signs(curve: Curve, loss: Array) -> Signs:
             width = _drop_width(loss)
             used = np.sum((turns >= width) & (turns + width <= len(loss)))
             few = np.sqrt(3.0 / (width * used))
-            signs["epoch_drop_error"] = 1.25 * spread(np.diff(loss)) / np.sqrt(2) * few
+            signs["epoch_drop_error"] = 1.25 * step_noise(loss) * few
     return signs
 
 

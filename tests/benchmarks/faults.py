@@ -47,6 +47,9 @@ from faults_sample import write_sample
 from faults_signs import KEPT, read_kept_signs, write_signs
 from faults_texts import CORPORA
 
+# The parts that the rules were set on.
+TUNED = ("develop", "validate")
+
 
 def make(options: argparse.Namespace, plans: list[Plan]) -> None:
     waiting = [plan for plan in plans if not (options.out / plan.name / TRUTH_FILE).exists()]
@@ -140,8 +143,6 @@ def _known() -> list[Case]:
     return [case for part in TUNED for case in read_kept_signs(part)[0]]
 
 
-# The parts that the rules were set on.
-TUNED = ("develop", "validate")
 # What needs no runs.
 FROM_SIGNS = ("report", "fit")
 COMMANDS: dict[str, Callable[[argparse.Namespace, list[Plan]], None]] = {
