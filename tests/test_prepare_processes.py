@@ -1,17 +1,20 @@
 """The pipeline in several processes: the same result, few items in memory, from any program."""
 
 import math
+import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from helpers_command import tree
+from helpers_command import other_words, tree
+from helpers_text import raw_book
 
 from novelkit.errors import WorkError
-from novelkit.pipeline import Settings, prepare
+from novelkit.pipeline import Listener, Settings, prepare
 from novelkit.pipeline.workers import Workers, choose_processes
 
 
@@ -61,7 +64,7 @@ def test_a_process_that_dies_is_one_line():
 
 PROGRAM = """
 from pathlib import Path
-from novelkit.pipeline import Settings, prepare
+from novelkit.pipeline import Listener, Settings, prepare
 header = prepare([Path({shelf!r})], Path({out!r}), Settings(processes=2))
 print(len(header["novels"]))
 """
@@ -96,3 +99,27 @@ def test_ctrl_c_never_reaches_a_process_that_starts():
 def _blocked(_):
     """The signals that this process keeps waiting."""
     return signal.pthread_sigmask(signal.SIG_BLOCK, set())
+
+
+def test_the_workers_end_before_the_folder_they_write_to_is_removed(tmp_path, monkeypatch):
+    # A file that a worker opened meanwhile kept the folder of a work that was given up.
+    shelf, out = tmp_path / "shelf", tmp_path / "data"
+    shelf.mkdir()
+    for number in range(8):
+        text = other_words(raw_book(30), number)
+        (shelf / f"{number}.txt").write_text(text, encoding="utf-8")
+    alive_when_told, alive_when_removed, rmtree = [], [], shutil.rmtree
+
+    def remove(folder, **options):
+        alive_when_removed.append(len(multiprocessing.active_children()))
+        rmtree(folder, **options)
+
+    def give_up(book):
+        alive_when_told.append(len(multiprocessing.active_children()))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", remove)
+    with pytest.raises(KeyboardInterrupt):
+        prepare([shelf], out, Settings(processes=2), Listener(book=give_up))
+    assert alive_when_told == [2] and alive_when_removed[-1] == 0
+    assert not out.exists()

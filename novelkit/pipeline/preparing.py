@@ -177,8 +177,8 @@ def prepare(
     listener.start(STEPS_A_BOOK * len(files) + WRITE_STEPS, size >= LONG_INPUT_BYTES)
     job = _Job(out, settings, shelf, listener, skipped, {*map(Path, inputs)})
     try:
-        with Workers(choose_processes(settings.processes, size)) as workers:
-            return {**job.run(files, workers, mark), "reused": False}
+        workers = Workers(choose_processes(settings.processes, size))
+        return {**job.run(files, workers, mark), "reused": False}
     except OSError as error:
         # A full disk does not say which file it was.
         error.filename = error.filename or str(out)
@@ -199,7 +199,9 @@ class _Job:
     def run(self, files: Sequence[Path], workers: Workers, mark: str) -> dict[str, Any]:
         """All of the work, in order; nothing in `out` changes before `begin_data`."""
         out, step = self.out, self.listener.step
-        with staging(out) as parts, DataWriter(out, parts) as writer:
+        # The workers end before the folder that they write to is removed: a file that one of them
+        # still opened would keep it.
+        with staging(out) as parts, workers, DataWriter(out, parts) as writer:
             report = ReportBuilder()
             for book in self._read(files, parts / layouts.NOVELS_FOLDER, workers):
                 writer.add(book.parts, book.description)
