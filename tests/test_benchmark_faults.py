@@ -250,9 +250,9 @@ def test_the_kept_signs_are_of_runs_that_no_rule_has_seen(kept):
 @pytest.mark.parametrize(
     ("level", "top_1", "top_2", "macro_f1"),
     [
-        ("loss", 0.71, 0.8, 0.71),
-        ("validation", 0.71, 0.8, 0.71),
-        ("gradients", 0.81, 0.86, 0.81),
+        ("loss", 0.75, 0.86, 0.75),
+        ("validation", 0.75, 0.85, 0.75),
+        ("gradients", 0.82, 0.89, 0.82),
         ("probes", 0.98, 0.99, 0.98),
     ],
 )

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from novelkit.diagnosis import CAUSES, HEALTHY, UNKNOWN, Probed, diagnose, diagnose_history
 from novelkit.diagnosis.causes import NOTES
 from novelkit.diagnosis.curve import Curve
+from novelkit.diagnosis.doctor import CLEARED
 from novelkit.diagnosis.rules import RULES, Clue, rank
 from novelkit.diagnosis.signs import read_signs
 from novelkit.diagnosis.wording import SIGN_TEXTS, say
@@ -29,6 +30,8 @@ ANCHORS = {
 }
 DATA = {"anchors": ANCHORS, "tokens_per_character": {"train": 1.0, "validation": 1.0, "test": 1.0}}
 SEEDS = range(4)
+# What every trainer logs.
+KNOWN_TO_ALL = ("step", "loss", "validation_loss", "learning_rate", "epoch")
 
 
 def schedule(steps: int, cooldown: bool, peak: float = 1e-3) -> np.ndarray:
@@ -252,6 +255,27 @@ def test_remarks_are_no_faults():
     history = make_history(falling(1200, end=4.4), cooldown=False)
     at_rest = diagnose_history(history, DATA)
     assert at_rest.verdict == HEALTHY and NOTES["at_the_floor"][0] in at_rest.remarks
+
+
+def test_a_curve_alone_clears_no_run_beyond_what_it_shows():
+    history = make_history(falling(600, share=0.08))
+    alone = diagnose_history(history, DATA).findings[0]
+    assert alone.cause == HEALTHY and alone.confidence == CLEARED
+    quiet = {"probe_still": 0.0, "probe_leaked": 0.0, "probe_offset": 1.0, "probe_filling": 0.0}
+    probed = diagnose_history(history, DATA, Probed(signs=quiet)).findings[0]
+    assert probed.cause == HEALTHY and probed.confidence > CLEARED
+
+
+def test_an_easier_validation_text_in_tokens_is_no_leak():
+    """Where nobody knows how many tokens a character has, texts differ by some per cent."""
+    loss = falling(600)
+    for below, is_leak in ((0.0, False), (0.2, False), (0.9, True)):
+        history = make_history(loss, validation=loss - below)
+        bare = [{k: v for k, v in r.items() if k in KNOWN_TO_ALL} for r in history]
+        assert (diagnose_history(bare, {}).verdict == "validation_leaked") == is_leak
+    # In nats per character, between anchors, it takes less.
+    leaked = make_history(loss, validation=loss - 0.4)
+    assert diagnose_history(leaked, DATA).verdict == "validation_leaked"
 
 
 def test_every_clue_has_its_words_and_every_cause_its_texts():

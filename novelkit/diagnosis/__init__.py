@@ -9,6 +9,7 @@ In the order to read:
     preflight.py what can be known before the first step
     probes.py    experiments on the pieces, each a second or two: probe_pieces.py, which look at
                  one, probe_trainings.py, which train a little, and probe_batches.py
+    neighbours.py  the recorded runs that are most like a run
     rules.py     which signs speak for which cause
     wording.py   what a sign says in a sentence
     reading.py   histories of other trainers: transformers, CSV, TensorBoard (with merging.py)

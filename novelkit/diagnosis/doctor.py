@@ -9,6 +9,7 @@ import numpy as np
 
 from novelkit.diagnosis.causes import CAUSES, HEALTHY, NOTES, Text
 from novelkit.diagnosis.curve import Curve
+from novelkit.diagnosis.neighbours import NEAREST, Neighbours, neighbours_of
 from novelkit.diagnosis.probes import Probed, probe
 from novelkit.diagnosis.reading import read_log
 from novelkit.diagnosis.rules import clues_for, rank
@@ -24,9 +25,15 @@ UNKNOWN = "unknown"
 # Below this share of the odds no cause is named: on runs that the rules had not seen, verdicts
 # below it were wrong about as often as right (tests/benchmarks/README.md).
 CERTAIN = 0.5
+# A healthy verdict is no surer than this where no probe was asked: of the faults that held-out runs
+# had, one in eight left no trace in the history.
+CLEARED = 0.9
 # Other causes that deserve an experiment.
 WORTH_A_TRY = 0.1
-EVIDENCE = 4  # sentences at most
+EVIDENCE = 4  # sentences of signs at most
+# Of the nearest recorded runs, and how much these have to be like it: what is worth a sentence.
+MOST_NEIGHBOURS = 3
+ALIKE = 0.5
 
 # What only a probe can tell, and which probe.
 ONLY_PROBES: dict[str, Text] = {
@@ -99,16 +106,26 @@ def diagnose_history(
     unchecked = tuple(text[speak] for text in _unchecked(curve, probed))
     if curve.finite.sum() < MINIMUM_STEPS and not signs.get("missing"):
         return Diagnosis((), (), unchecked, signs)
-    findings = _findings(rank(signs), signs, curve, speak)
+    seen = _Seen(signs, curve, neighbours_of(signs), probed is not None)
+    findings = _findings(seen, speak)
     remarks = tuple(text[speak] for text in _remarks(signs, curve, findings[0].cause))
     return Diagnosis(tuple(findings), remarks, unchecked, signs)
 
 
-def _findings(
-    ranked: list[tuple[str, float]], signs: Signs, curve: Curve, speak: int
-) -> list[Finding]:
+@dataclass(frozen=True)
+class _Seen:
+    """What findings speak of."""
+
+    signs: Signs
+    curve: Curve
+    neighbours: Neighbours
+    probed: bool
+
+
+def _findings(seen: _Seen, speak: int) -> list[Finding]:
+    ranked = rank(seen.signs, seen.neighbours)
     findings = [
-        _finding(cause, share, signs, curve, speak)
+        _finding(cause, share, seen, speak)
         for place, (cause, share) in enumerate(ranked)
         if place == 0 or (share >= WORTH_A_TRY and cause != HEALTHY)
     ]
@@ -117,12 +134,15 @@ def _findings(
     return findings
 
 
-def _finding(cause: str, share: float, signs: Signs, curve: Curve, speak: int) -> Finding:
-    texts = CAUSES[cause]
+def _finding(cause: str, share: float, seen: _Seen, speak: int) -> Finding:
+    texts, signs = CAUSES[cause], seen.signs
     clues = [clue.sign for clue, _ in clues_for(cause, signs) if clue.sign in SIGN_TEXTS]
     evidence = [say(sign, signs[sign])[speak] for sign in dict.fromkeys(clues)][:EVIDENCE]
     if cause == HEALTHY or not evidence:
-        evidence = [text[speak] for text in _where_it_stands(signs, curve)]
+        evidence = [text[speak] for text in _where_it_stands(signs, seen.curve)]
+    evidence += [text[speak] for text in _likeness(cause, seen.neighbours)]
+    if cause == HEALTHY and not seen.probed:
+        share = min(share, CLEARED)
     return Finding(
         cause=cause,
         title=texts.title[speak],
@@ -131,6 +151,20 @@ def _finding(cause: str, share: float, signs: Signs, curve: Curve, speak: int) -
         cures=tuple(cure[speak] for cure in texts.cures),
         next_experiment=texts.experiment[speak],
     )
+
+
+def _likeness(cause: str, neighbours: Neighbours) -> list[Text]:
+    """What most of the recorded runs that are like it were."""
+    count = neighbours.causes.count(cause)
+    if count < MOST_NEIGHBOURS or neighbours.trust < ALIKE:
+        return []
+    same = ("是正常的", "were healthy") if cause == HEALTHY else ("是同一个原因", "had this cause")
+    return [
+        (
+            f"与它最像的 {NEAREST} 条有记录的曲线里，{count} 条{same[0]}",
+            f"of the {NEAREST} recorded curves most like it, {count} {same[1]}",
+        )
+    ]
 
 
 def _undecided(candidates: list[Finding], speak: int) -> Finding:

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 
 from novelkit.diagnosis.causes import CAUSES, HEALTHY
+from novelkit.diagnosis.neighbours import NOBODY, Neighbours
 from novelkit.diagnosis.signs import Signs
 
 
@@ -95,7 +96,7 @@ RULES: dict[str, tuple[Clue, ...]] = {
         Clue("probe_resume_weights", 1e-4, 0.0, NOT_FOUND),
     ),
     "optimizer_state_lost": (
-        Clue("resumed_update", 1.6, 2.8, 8.5),
+        Clue("resumed_update", 1.6, 2.8, 9.5),
         Clue("relapse", 1.8, 3.5, 4.5),
         # Higher than before, and on top of the trend.
         Clue("lasting_of_swing", 1.0, 3.5, 8.0, given=Clue("relapse", 0.0, 1.0, 1.0)),
@@ -164,8 +165,10 @@ RULES: dict[str, tuple[Clue, ...]] = {
     "validation_leaked": (
         Clue("gap", 0.1, -0.1, 4.5),
         # Far below the training loss, as no dropout brings it.
-        Clue("gap", -0.15, -0.4, 3.0),
+        Clue("gap", -0.15, -0.4, 6.0),
         Clue("gap_opening", -0.1, -0.3, 2.0, given=Clue("gap", 0.3, 0.1, 1.0)),
+        # Where losses are of tokens, one text may have the easier ones.
+        Clue("unanchored", 0.0, 1.0, -5.0, given=Clue("gap", -0.6, -0.3, 1.0)),
         Clue("redundancy", 0.5, 1.5, 13.0, given=Clue("context", 1.5, 2.5, 1.0)),
         Clue("probe_leaked", 0.1, 0.3, 12.0),
         Clue("probe_leaked", 0.05, 0.01, NOT_FOUND),
@@ -212,7 +215,8 @@ RULES: dict[str, tuple[Clue, ...]] = {
         Clue("norm", 0.65, 0.8, -2.5),
         Clue("update_per_rate", 3.5, 4.5, -2.0),
         Clue("norm", 0.55, 0.4, 2.5, given=Clue("learned", 0.45, 0.3, 1.0)),
-        Clue("learned", 0.4, 0.15, 4.0),
+        # A short run has learned little, too; one that is stuck at single characters is not short.
+        Clue("learned", 0.3, 0.0, 4.0),
         Clue("norm_growth", 1.5, 1.9, 1.5),
         Clue("update_trend", -0.9, -1.3, 3.5),
         Clue("probe_one_batch_reference", 0.1, 0.25, 12.0),
@@ -297,8 +301,8 @@ RULES: dict[str, tuple[Clue, ...]] = {
     "vocabulary_mismatch": (Clue("probe_sampler", 0.15, 0.4, 14.0),),
     "number_overflow": (
         Clue("missing", 0.0, 0.02, 15.0),
-        Clue("skipped", 0.01, 0.05, 4.0),
-        Clue("scale_fall", 3.0, 8.0, 4.0),
+        Clue("skipped", 0.01, 0.05, 6.0),
+        Clue("scale_fall", 3.0, 8.0, 6.0),
         Clue("probe_overflow", 0.0, 0.1, 6.0),
         Clue("probe_overflow_precise", 0.0, 0.1, -4.0),
     ),
@@ -312,9 +316,13 @@ def score(cause: str, signs: Signs) -> float:
     return found if cause == HEALTHY else START + found
 
 
-def rank(signs: Signs) -> list[tuple[str, float]]:
-    """Every cause with its share of the odds, most probable first; shares add up to 1."""
-    scores = {cause: score(cause, signs) for cause in RULES}
+def rank(signs: Signs, neighbours: Neighbours = NOBODY) -> list[tuple[str, float]]:
+    """Every cause with its share of the odds, most probable first; shares add up to 1.
+
+    By the rules alone, or with what the recorded runs most like it were.
+    """
+    likeness = neighbours.odds()
+    scores = {cause: score(cause, signs) + likeness[cause] for cause in RULES}
     highest = max(scores.values())
     odds = {cause: math.exp(value - highest) for cause, value in scores.items()}
     total = sum(odds.values())

@@ -8,18 +8,22 @@
     python tests/benchmarks/faults.py signs TEXTS --out RUNS --part report
     python tests/benchmarks/faults.py report --part report
     python tests/benchmarks/faults.py fit
+    python tests/benchmarks/faults.py record
     python tests/benchmarks/faults.py sample TEXTS --out RUNS --part report --to assets/runs/faults
 
 TEXTS is a folder of novels, NAME.txt each (see `faults_texts.CORPORA`). A run takes some seconds of
 one core; what is in RUNS is not made again, so that an interrupted command goes on, and several
 machines may share the work by `--shard`. Without RUNS the report is of the signs that are kept in
 the repository, which `signs` writes. There are three parts: clues are thought out and their weights
-fitted (`fit`) on `develop` and `validate`, and `report` is what they are measured on. `--seeds
-1000` makes other runs of the same kinds, `--corpora g=彷徨,野草` runs of other texts.
+fitted (`fit`) on `develop` and `validate`, whose runs the doctor also compares others with
+(`record` writes them into the package); `report` is what it is measured on. `--seeds 1000` makes
+other runs of the same kinds, `--corpora g=彷徨,野草` runs of other texts.
 """
 
 import argparse
+import json
 import os
+import statistics
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -31,6 +35,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from faults_fit import print_fit
+from faults_record import recorded_runs
 from faults_report import CAUSES, LEVELS, Case, print_counts, read_cases, report
 from faults_runs import (
     HEALTHY,
@@ -46,6 +51,8 @@ from faults_runs import (
 from faults_sample import write_sample
 from faults_signs import KEPT, read_kept_signs, write_signs
 from faults_texts import CORPORA
+
+from novelkit.diagnosis.neighbours import RECORDED_FILE
 
 # The parts that the rules were set on.
 TUNED = ("develop", "validate")
@@ -119,10 +126,21 @@ def show_report(options: argparse.Namespace, plans: list[Plan]) -> None:
         cases = [case for case in cases if case.truth in (options.only or CAUSES)]
     else:
         cases, made, discarded = read_cases(options.out, plans)
+        show_probe_seconds(options.out, plans)
     # The baselines learn from all that the rules know, and from nothing that they are judged on.
     teachers = [case for case in _known() if case.plan.part != options.part]
     print_counts(made, discarded)
     report(cases, teachers, options.picture, options.without, options.level)
+
+
+def show_probe_seconds(out: Path, plans: list[Plan]) -> None:
+    files = [out / plan.name / PROBES_FILE for plan in plans]
+    answers = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()]
+    if seconds := [answer["cpu_seconds"] for answer in answers]:
+        middle, most = statistics.median(seconds), max(seconds)
+        print(
+            f"probes of {len(seconds)} runs: {middle:.1f} s of a core (median), at most {most:.1f}"
+        )
 
 
 def keep_signs(options: argparse.Namespace, plans: list[Plan]) -> None:
@@ -135,6 +153,14 @@ def sample(options: argparse.Namespace, plans: list[Plan]) -> None:
     write_sample(cases, options.out, options.to, options.each, 2 * options.each)
 
 
+def record(options: argparse.Namespace, plans: list[Plan]) -> None:
+    runs = recorded_runs(_known())
+    target = options.to / RECORDED_FILE.name if options.to else RECORDED_FILE
+    runs.save(target)
+    size = target.stat().st_size / 1024
+    print(f"{target}: {len(runs.causes)} runs, {len(runs.names)} signs, {size:.0f} kB")
+
+
 def fit(options: argparse.Namespace, plans: list[Plan]) -> None:
     print_fit(_known())
 
@@ -144,7 +170,7 @@ def _known() -> list[Case]:
 
 
 # What needs no runs.
-FROM_SIGNS = ("report", "fit")
+FROM_SIGNS = ("report", "fit", "record")
 COMMANDS: dict[str, Callable[[argparse.Namespace, list[Plan]], None]] = {
     "make": make,
     "damage": show_damage,
@@ -153,6 +179,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, list[Plan]], None]] = {
     "signs": keep_signs,
     "sample": sample,
     "fit": fit,
+    "record": record,
 }
 
 

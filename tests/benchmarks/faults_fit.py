@@ -6,16 +6,20 @@ those that the rules have by a penalty (a Gaussian prior around them), which who
 chose for a reason; the ramps stay as they are. All levels of a history count alike; clues of probes
 keep their weights. Whether a fit is worth taking over is told by cross-validation: each of the two
 parts, which share no corpus and no size, is judged by weights of the other, as far as the weights
-to begin with were not themselves fitted to both.
+to begin with were not themselves fitted to both. There the runs most like one are sought in the
+other part as well.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from faults_record import recorded_runs
 from faults_report import LEVELS, Case, Ranking, judge, table
 from faults_runs import HEALTHY
 
+from novelkit.diagnosis.neighbours import NOBODY, RecordedRuns
 from novelkit.diagnosis.rules import RULES, START, Clue
 
 Rules = Mapping[str, tuple[Clue, ...]]
@@ -50,11 +54,22 @@ class Scores:
         scores = self.start.expand(len(strengths), -1)
         return scores.index_add(1, self.owner, strengths * weights)
 
-    def rankings(self, cases: Sequence[Case], level: str, weights: torch.Tensor) -> list[Ranking]:
-        """As the doctor's, with these weights."""
-        shares = self(self.strengths(cases, level), weights).softmax(dim=1).tolist()
+    def rankings(
+        self,
+        cases: Sequence[Case],
+        level: str,
+        weights: torch.Tensor,
+        recorded: RecordedRuns | None = None,
+    ) -> list[Ranking]:
+        """As the doctor's, with these weights and recorded runs, if any."""
+        likeness = [
+            (recorded.nearest(case.signs[level]) if recorded else NOBODY).odds() for case in cases
+        ]
+        odds = [[found[cause] for cause in self.causes] for found in likeness]
+        scores = self(self.strengths(cases, level), weights) + torch.tensor(odds)
         return [
-            sorted(zip(self.causes, row, strict=True), key=lambda pair: -pair[1]) for row in shares
+            sorted(zip(self.causes, row, strict=True), key=lambda pair: -pair[1])
+            for row in scores.softmax(dim=1).tolist()
         ]
 
 
@@ -78,20 +93,27 @@ def fit(scores: Scores, cases: Sequence[Case], prior: float = PRIOR) -> torch.Te
     return scores.weights + moved.detach() * scores.free
 
 
-def cross_validate(
-    scores: Scores, cases: Sequence[Case], prior: float = PRIOR
-) -> tuple[list[Case], dict[str, list[Ranking]]]:
-    """The cases by part, and their rankings at each level by weights of the other parts."""
-    order: list[Case] = []
-    found: dict[str, list[Ranking]] = {level: [] for level in FITTED_LEVELS}
+@dataclass(frozen=True)
+class CrossValidated:
+    """Cases by part, and how each is judged by what the other parts say, at each level."""
+
+    cases: list[Case]
+    by_rules: dict[str, list[Ranking]]
+    with_neighbours: dict[str, list[Ranking]]
+
+
+def cross_validate(scores: Scores, cases: Sequence[Case], prior: float = PRIOR) -> CrossValidated:
+    """Each part with weights fitted to the other parts, alone and with the runs of these."""
+    found = CrossValidated([], *({level: [] for level in FITTED_LEVELS} for _ in range(2)))
     for part in sorted({case.plan.part for case in cases}):
         mine = [case for case in cases if case.plan.part == part]
         others = [case for case in cases if case.plan.part != part]
-        weights = fit(scores, others, prior)
+        weights, recorded = fit(scores, others, prior), recorded_runs(others)
+        found.cases.extend(mine)
         for level in FITTED_LEVELS:
-            found[level] += scores.rankings(mine, level, weights)
-        order += mine
-    return order, found
+            found.by_rules[level] += scores.rankings(mine, level, weights)
+            found.with_neighbours[level] += scores.rankings(mine, level, weights, recorded)
+    return found
 
 
 def print_fit(cases: Sequence[Case]) -> None:
@@ -111,14 +133,15 @@ def print_fit(cases: Sequence[Case]) -> None:
         if abs(weight - clue.weight) >= WORTH_SAYING
     ]
     print(table(["cause", "sign", "nothing", "all", "weight", "fitted"], rows))
-    order, found = cross_validate(scores, cases)
+    found = cross_validate(scores, cases)
     lines = []
     for level in FITTED_LEVELS:
         for name, rankings in (
-            ("present weights", scores.rankings(order, level, scores.weights)),
-            ("fitted on the other part", found[level]),
+            ("present weights", scores.rankings(found.cases, level, scores.weights)),
+            ("fitted on the other part", found.by_rules[level]),
+            ("and the nearest of its runs", found.with_neighbours[level]),
         ):
-            score = judge(order, rankings)
+            score = judge(found.cases, rankings)
             shares = (score.top_1, score.top_2, score.macro_f1, score.flagged)
             lines.append((f"{level}, {name}", *(f"{share:.1%}" for share in shares)))
     print()

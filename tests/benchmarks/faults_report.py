@@ -21,6 +21,7 @@ from faults_runs import HEALTHY, PROBES_FILE, TRUTH_FILE, Plan, is_faulty
 
 from novelkit import layouts
 from novelkit.diagnosis.curve import Curve
+from novelkit.diagnosis.neighbours import neighbours_of
 from novelkit.diagnosis.rules import rank
 from novelkit.diagnosis.signs import Signs, read_signs
 from novelkit.training.history import Record, read_history
@@ -141,6 +142,11 @@ def coverage(
 
 
 def doctor(case: Case, level: str) -> Ranking:
+    return rank(case.signs[level], neighbours_of(case.signs[level]))
+
+
+def rules_alone(case: Case, level: str) -> Ranking:
+    """The doctor without the recorded runs."""
     return rank(case.signs[level])
 
 
@@ -329,6 +335,7 @@ def contenders(
     """The doctor and every baseline that can be had here."""
     found: dict[str, Callable[[Case, str], Ranking]] = {
         "the doctor": doctor,
+        "its rules alone": rules_alone,
         "always healthy": always(HEALTHY),
         "always the learning rate": always("learning_rate_too_high"),
     }
