@@ -4,6 +4,7 @@ In the order to read:
     causes.py    the causes: names, cures, the experiment that tells each apart
     curve.py     a history as arrays, and robust statistics
     signs.py     what a history shows, as numbers with names
+    events.py    single spikes, where a gap opened, steps after evaluations
     setup.py     a training taken apart, so that its pieces can be tried
     run_setup.py the same of a RUN folder and its DATA
     preflight.py what can be known before the first step

@@ -290,6 +290,22 @@ NOTES: dict[str, Text] = {
         "每换一轮，训练损失掉一级：多轮训练都这样，不是震荡",
         "the training loss steps down with every epoch: usual for several epochs, no oscillation",
     ),
+    "start": (
+        "训练之前的损失是随机猜（ln V）的 {:.2f} 倍：初始化太大，或读进了别的权重",
+        "before training the loss is {:.2f} times that of a guess (ln V): weights drawn too large",
+    ),
+    "spikes": (
+        "有 {} 个尖峰，都在 {} 步之内回到了原来的线上：不用治",
+        "{} spikes, each back on the line within {} steps: nothing to cure",
+    ),
+    "last_spike": (
+        "最后一个尖峰还没有回到原来的线上：再看几百步",
+        "the last spike is not back on the line yet: wait some hundred steps",
+    ),
+    "after_evaluations": (
+        "每次验证之后的几步，训练损失总要{}：查一查验证以后有没有切回 model.train()",
+        "after each evaluation the training loss is {} for some steps: is model.train() called?",
+    ),
     "cooling": (
         "最后的下降来自学习率的降低（cooldown）",
         "the last fall comes from the cooldown of the learning rate",
