@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from novelkit.cleaning import clean, parse_heading, split_chapters
@@ -147,6 +147,8 @@ def test_only_newlines_are_put_in(text, times):
     assert bool(breaks) or result == text
 
 
+# The title of the third seems to go on until what opens prose: over the fourth.
+@example(["第二回", "第一回", "第一回", "第二回", "却说", "第一回"])
 @given(st.lists(st.sampled_from([PROSE[:300], *(f"第{n}回" for n in NUMERALS), "却说", "目录"])))
 def test_only_newlines_are_put_into_headings_in_any_order(parts):
     text = "".join(parts)

@@ -60,10 +60,12 @@ def find_inline_headings(text: str) -> list[tuple[int, int]]:
     chain = max((_best([c for c in candidates if c.unit == u], dense) for u in units), key=len)
     usual = _usual_length(chain)
     spans = []
-    for candidate in chain:
+    starts = [*(candidate.start for candidate in chain[1:]), len(text)]
+    for candidate, following in zip(chain, starts, strict=False):
         if not candidate.alone:
             end = candidate.end or _forward(text, candidate.after, usual)
-            spans.append((candidate.start, end))
+            # What ends a title may come after the next heading only.
+            spans.append((candidate.start, min(end, following)))
     return spans
 
 
