@@ -62,6 +62,15 @@ def other_words(text, number):
     return text.replace("天", chr(0x4E10 + number)).replace("他", chr(0x5E10 + number))
 
 
+def write_books(folder, count, chapters):
+    """So many books of so many chapters in a new folder, of which none repeats another."""
+    folder.mkdir()
+    for number in range(count):
+        text = other_words(raw_book(chapters), number)
+        (folder / f"{number}.txt").write_text(text, encoding="utf-8")
+    return folder
+
+
 def shelf_texts():
     """Names and bytes of six books in several encodings."""
     for number, codec in enumerate(("utf-8", "gb18030", "utf-16", "utf-8-sig", "gb18030", "utf-8")):

@@ -11,7 +11,7 @@ import sys
 import time
 
 import pytest
-from helpers_command import assert_one_line, other_words, result, run, tree
+from helpers_command import assert_one_line, other_words, result, run, tree, write_books
 from helpers_text import raw_book, save_tiny_model
 
 from novelkit import layouts
@@ -189,11 +189,7 @@ def test_a_killed_prepare_can_be_repeated_and_leaves_no_other_novel(
 @pytest.mark.skipif(os.name == "nt", reason="signals work otherwise there")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
 def test_a_process_killed_in_the_middle_leaves_no_process_and_can_be_repeated(tmp_path, how):
-    shelf, out = tmp_path / "shelf", tmp_path / "data"
-    shelf.mkdir()
-    for number in range(16):
-        text = other_words(raw_book(60), number)
-        (shelf / f"{number}.txt").write_text(text, encoding="utf-8")
+    shelf, out = write_books(tmp_path / "shelf", 16, 60), tmp_path / "data"
     arguments = [sys.executable, "-m", "novelkit", "prepare", shelf, "--processes", "2"]
     process = subprocess.Popen(
         [*map(str, arguments), "--out", str(out)],

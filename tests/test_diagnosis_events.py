@@ -52,9 +52,16 @@ def test_spikes_are_counted_with_the_steps_that_they_take(places, length, seed):
     assert found is not None and found.healed and found.count == len(places)
     # Noise may be above the second limit for some steps more.
     assert length <= found.longest <= length + 4
-    remarks = diagnose_history(history, DATA)
-    if remarks.verdict == HEALTHY:
-        assert any(f"有 {len(places)} 个尖峰" in line for line in remarks.remarks)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_two_short_spikes_of_a_healthy_run_are_a_remark(seed):
+    history = healthy(seed)
+    for place in (300, 500):
+        history[place]["loss"] += 3.0
+    said = diagnose_history(history, DATA)
+    assert said.verdict == HEALTHY
+    assert any(line.startswith("有 2 个尖峰") for line in said.remarks)
 
 
 def test_a_spike_at_the_end_has_not_healed():
@@ -107,9 +114,9 @@ def test_steps_after_evaluations_that_differ(seed, change):
     found = after_evaluations(curve_of(history))
     assert found == pytest.approx(change, abs=0.12)
     said = diagnose_history(history, DATA)
-    if said.verdict == HEALTHY:
-        word = "高" if change > 0 else "低"
-        assert any(f"总要{word} {abs(found):.2f}" in line for line in said.remarks)
+    assert said.verdict == HEALTHY
+    word = "高" if change > 0 else "低"
+    assert any(f"总要{word} {abs(found):.2f}" in line for line in said.remarks)
 
 
 def test_a_sawtooth_of_epochs_is_not_blamed_on_evaluations():

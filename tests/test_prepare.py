@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers_command import other_words, read, tree
+from helpers_command import read, tree, write_books
 from helpers_text import chapter, novel, raw_book
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -359,11 +359,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 def test_memory_does_not_grow_with_the_number_of_books(tmp_path):
     peaks = []
     for count in (100, 400):  # the anchors take 2 million characters of either
-        shelf = tmp_path / f"shelf{count}"
-        shelf.mkdir()
-        for number in range(count):
-            text = other_words(raw_book(99), number)
-            (shelf / f"{number}.txt").write_text(text, encoding="utf-8")
+        shelf = write_books(tmp_path / f"shelf{count}", count, 99)
         command = [sys.executable, "-c", MEASURE, shelf, tmp_path / f"data{count}"]
         done = subprocess.run([*map(str, command)], capture_output=True, check=True)
         peaks.append(int(done.stdout) * 1024)

@@ -10,8 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers_command import other_words, tree
-from helpers_text import raw_book
+from helpers_command import tree, write_books
 
 from novelkit.errors import WorkError
 from novelkit.pipeline import Listener, Settings, prepare
@@ -64,7 +63,7 @@ def test_a_process_that_dies_is_one_line():
 
 PROGRAM = """
 from pathlib import Path
-from novelkit.pipeline import Listener, Settings, prepare
+from novelkit.pipeline import Settings, prepare
 header = prepare([Path({shelf!r})], Path({out!r}), Settings(processes=2))
 print(len(header["novels"]))
 """
@@ -103,11 +102,7 @@ def _blocked(_):
 
 def test_the_workers_end_before_the_folder_they_write_to_is_removed(tmp_path, monkeypatch):
     # A file that a worker opened meanwhile kept the folder of a work that was given up.
-    shelf, out = tmp_path / "shelf", tmp_path / "data"
-    shelf.mkdir()
-    for number in range(8):
-        text = other_words(raw_book(30), number)
-        (shelf / f"{number}.txt").write_text(text, encoding="utf-8")
+    shelf, out = write_books(tmp_path / "shelf", 8, 30), tmp_path / "data"
     alive_when_told, alive_when_removed, rmtree = [], [], shutil.rmtree
 
     def remove(folder, **options):

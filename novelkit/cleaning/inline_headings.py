@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from novelkit.cleaning.headings import LONGEST_HEADING
 from novelkit.cleaning.numerals import NUMERAL, parse_number
@@ -60,12 +61,11 @@ def find_inline_headings(text: str) -> list[tuple[int, int]]:
     chain = max((_best([c for c in candidates if c.unit == u], dense) for u in units), key=len)
     usual = _usual_length(chain)
     spans = []
-    starts = [*(candidate.start for candidate in chain[1:]), len(text)]
-    for candidate, following in zip(chain, starts, strict=False):
+    for candidate, following in zip_longest(chain, chain[1:]):
         if not candidate.alone:
             end = candidate.end or _forward(text, candidate.after, usual)
             # What ends a title may come after the next heading only.
-            spans.append((candidate.start, min(end, following)))
+            spans.append((candidate.start, min(end, following.start) if following else end))
     return spans
 
 

@@ -76,6 +76,12 @@ class Curve:
         return np.isfinite(self.loss) & (self.loss != 0)
 
     @property
+    def line(self) -> Array:
+        """The losses that are numbers, smoothed over a twentieth of them."""
+        loss = self.loss[self.finite]
+        return smooth(loss, line_width(len(loss)))
+
+    @property
     def boundaries(self) -> list[int]:
         """Places in the arrays at which a later session begins."""
         return (np.flatnonzero(np.diff(self.sessions)) + 1).tolist()
@@ -83,6 +89,11 @@ class Curve:
 
 def _numbers(values: Sequence[Any]) -> Array:
     return np.array([np.nan if value is None else float(value) for value in values], dtype=float)
+
+
+def line_width(count: int) -> int:
+    """Of so many losses, how many a point of the smoothed line is the median of."""
+    return max(5, count // 20)
 
 
 def spread(values: Array) -> float:

@@ -1,6 +1,6 @@
 """From signs to a diagnosis: ranked findings, what could not be checked, what to do next."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ import numpy as np
 
 from novelkit.diagnosis.causes import CAUSES, HEALTHY, NOTES, Text
 from novelkit.diagnosis.curve import Curve
-from novelkit.diagnosis.events import after_evaluations, find_opened_gap, find_spikes
+from novelkit.diagnosis.events import event_evidence, event_remarks
 from novelkit.diagnosis.neighbours import NEAREST, Neighbours, neighbours_of
 from novelkit.diagnosis.probes import Probed, probe
 from novelkit.diagnosis.reading import read_log
@@ -29,7 +29,7 @@ CERTAIN = 0.5
 # A healthy verdict is no surer than this where no probe was asked: of the faults that held-out runs
 # had, one in eight left no trace in the history.
 CLEARED = 0.9
-# First loss by ln V: of 884 runs none began above 1.02, and worse than guessing is a model that is
+# First loss by ln V: of 849 runs none began above 1.02, and worse than guessing is a model that is
 # sure of what it does not know, by weights that are drawn too large.
 BAD_START = 1.05
 # Other causes that deserve an experiment.
@@ -144,8 +144,7 @@ def _finding(cause: str, share: float, seen: _Seen, speak: int) -> Finding:
     evidence = [say(sign, signs[sign])[speak] for sign in dict.fromkeys(clues)][:EVIDENCE]
     if cause == HEALTHY or not evidence:
         evidence = [text[speak] for text in _where_it_stands(signs, seen.curve)]
-    if cause in EVENTS:
-        evidence += [text[speak] for text in EVENTS[cause](seen.curve)]
+    evidence += [text[speak] for text in event_evidence(cause, seen.curve)]
     evidence += [text[speak] for text in _likeness(cause, seen.neighbours)]
     if cause == HEALTHY and not seen.probed:
         share = min(share, CLEARED)
@@ -157,40 +156,6 @@ def _finding(cause: str, share: float, seen: _Seen, speak: int) -> Finding:
         cures=tuple(cure[speak] for cure in texts.cures),
         next_experiment=texts.experiment[speak],
     )
-
-
-def _how_spikes_healed(curve: Curve) -> list[Text]:
-    spikes = find_spikes(curve)
-    if spikes is None or not spikes.count:
-        return []
-    chinese = f"{spikes.count} 个尖峰，最久的一个过了 {spikes.longest} 步"
-    english = f"{spikes.count} spikes, the longest for {spikes.longest} steps"
-    back = (
-        ("才回到线上", "until it was back") if spikes.healed else ("还没回来", "and not back yet")
-    )
-    return [(chinese + back[0], f"{english} {back[1]}")]
-
-
-def _where_it_opened(curve: Curve) -> list[Text]:
-    gap = find_opened_gap(curve)
-    if gap is None:
-        return []
-    chinese = (
-        f"验证损失在第 {gap.step:,} 步最低；从那以后它升了 {gap.rise:.2f}，"
-        f"训练损失又降了 {gap.fall:.2f}"
-    )
-    english = (
-        f"validation was lowest at step {gap.step:,}; since then it rose by {gap.rise:.2f} and "
-        f"training fell by {gap.fall:.2f}"
-    )
-    return [(chinese, english)]
-
-
-# Events that belong to a cause.
-EVENTS: dict[str, Callable[[Curve], list[Text]]] = {
-    "overfitting": _where_it_opened,
-    "learning_rate_too_high": _how_spikes_healed,
-}
 
 
 def _likeness(cause: str, neighbours: Neighbours) -> list[Text]:
@@ -261,24 +226,7 @@ def _remarks(signs: Signs, curve: Curve, verdict: str) -> list[Text]:
     least = max(0.25 * signs.get("swing", 1.0), 4 * signs.get("epoch_drop_error", 0.0))
     if signs.get("epoch_drop", 0.0) > least:
         found.append(NOTES["sawtooth"])
-    return found + _events(curve)
-
-
-def _events(curve: Curve) -> list[Text]:
-    """Single events that a healthy run may have."""
-    found: list[Text] = []
-    spikes, higher = find_spikes(curve), after_evaluations(curve)
-    if spikes and spikes.count and spikes.healed:
-        chinese, english = (text.format(spikes.count, spikes.longest) for text in NOTES["spikes"])
-        found.append((chinese, english))
-    elif spikes and spikes.count:
-        found.append(NOTES["last_spike"])
-    if higher is not None:
-        size = f"{abs(higher):.2f}"
-        words = ("高 " + size, size + " higher") if higher > 0 else ("低 " + size, size + " lower")
-        chinese, english = NOTES["after_evaluations"]
-        found.append((chinese.format(words[0]), english.format(words[1])))
-    return found
+    return found + event_remarks(curve)
 
 
 def _is_cooling(curve: Curve) -> bool:

@@ -1,13 +1,13 @@
 """Single events of a curve: spikes and their healing, where a gap opened, steps after evaluations.
 
-No rule weighs them, since in the fault-injection runs they tell no cause from the others; they say
-where to look.
+No rule weighs them: what they tell of a cause the signs tell already. They say where to look.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from novelkit.diagnosis.causes import NOTES, Text
 from novelkit.diagnosis.curve import Array, Curve, smooth, spread, step_noise
 
 # Standard deviations: beyond the first a loss is a spike, below the second it is back.
@@ -66,9 +66,7 @@ def find_opened_gap(curve: Curve) -> OpenedGap | None:
         return None
     best = int(validation.argmin())
     rise = float(np.median(validation[-2:]) - validation[best])
-    finite = curve.finite
-    line = smooth(curve.loss[finite], max(5, int(finite.sum()) // 20))
-    start, end = np.interp([steps[best], steps[-1]], curve.steps[finite], line)
+    start, end = np.interp([steps[best], steps[-1]], curve.steps[curve.finite], curve.line)
     # What evaluations differ by on their way down is no rise.
     noise = step_noise(validation[: best + 1]) if best > 2 else 0.0
     if best > len(validation) - 3 or rise <= max(0.02, 2 * noise) or start - end < rise / 2:
@@ -107,3 +105,56 @@ def _around_line(curve: Curve) -> Array | None:
     if len(loss) < ENOUGH_STEPS:
         return None
     return loss - smooth(loss, max(WINDOW, len(loss) // 20))
+
+
+def event_evidence(cause: str, curve: Curve) -> list[Text]:
+    """The events that belong to a cause, in both languages."""
+    if cause == "overfitting":
+        return _where_it_opened(curve)
+    if cause == "learning_rate_too_high":
+        return _how_spikes_healed(curve)
+    return []
+
+
+def _where_it_opened(curve: Curve) -> list[Text]:
+    gap = find_opened_gap(curve)
+    if gap is None:
+        return []
+    chinese = (
+        f"验证损失在第 {gap.step:,} 步最低；从那以后它升了 {gap.rise:.2f}，"
+        f"训练损失又降了 {gap.fall:.2f}"
+    )
+    english = (
+        f"validation was lowest at step {gap.step:,}; since then it rose by {gap.rise:.2f} and "
+        f"training fell by {gap.fall:.2f}"
+    )
+    return [(chinese, english)]
+
+
+def _how_spikes_healed(curve: Curve) -> list[Text]:
+    spikes = find_spikes(curve)
+    if spikes is None or not spikes.count:
+        return []
+    chinese = f"{spikes.count} 个尖峰，最久的一个过了 {spikes.longest} 步"
+    english = f"{spikes.count} spikes, the longest for {spikes.longest} steps"
+    back = (
+        ("才回到线上", "until it was back") if spikes.healed else ("还没回来", "and not back yet")
+    )
+    return [(chinese + back[0], f"{english} {back[1]}")]
+
+
+def event_remarks(curve: Curve) -> list[Text]:
+    """Single events that a healthy run may have."""
+    found: list[Text] = []
+    spikes, higher = find_spikes(curve), after_evaluations(curve)
+    if spikes and spikes.count and spikes.healed:
+        chinese, english = (text.format(spikes.count, spikes.longest) for text in NOTES["spikes"])
+        found.append((chinese, english))
+    elif spikes and spikes.count:
+        found.append(NOTES["last_spike"])
+    if higher is not None:
+        size = f"{abs(higher):.2f}"
+        words = ("高 " + size, size + " higher") if higher > 0 else ("低 " + size, size + " lower")
+        chinese, english = NOTES["after_evaluations"]
+        found.append((chinese.format(words[0]), english.format(words[1])))
+    return found

@@ -29,7 +29,8 @@ REACH = 6.0
 # right, and far too sure: five healthy neighbours say nothing of what no curve shows.
 PRIOR = 0.3
 # Mean distance of a sign. Of two parts of the recorded runs, that share no text and no size of a
-# model, 99 in 100 runs have their neighbours in the other part nearer than `FAMILIAR`.
+# model, 998 in 1,000 have their neighbours in the other part nearer than `FAMILIAR` (`faults.py
+# fit`).
 FAMILIAR, FOREIGN = 1.0, 1.3
 # Of a loss that stands nowhere only the form is left, and forms of many causes are alike: with the
 # whole of it, more of the confident verdicts on logs of ten steps a line were wrong, not fewer.

@@ -12,8 +12,8 @@ from novelkit.diagnosis.curve import (
     Curve,
     autocorrelation,
     falling,
+    line_width,
     middle,
-    smooth,
     spread,
     step_noise,
     theil_sen,
@@ -52,8 +52,7 @@ def loss_signs(curve: Curve) -> Signs:
     """From the training loss alone, and the anchors of the corpus where they are known."""
     loss = curve.loss[curve.finite]
     count = len(loss)
-    width = max(5, count // 20)
-    line = smooth(loss, width)
+    line = curve.line
     rest = (loss - line)[count // 4 :]
     ends = max(5, count // 10)
     first, last = float(np.median(loss[:3])), float(np.median(loss[-ends:]))
@@ -83,7 +82,7 @@ def loss_signs(curve: Curve) -> Signs:
     waves = (line - falling(line))[count // 8 :]
     signs["waves"] = float(np.sqrt(np.mean(waves**2)))
     # The line of a short log is a median of few points and keeps some of their noise.
-    shrunk = min(1.0, np.sqrt(width / ENOUGH_POINTS))
+    shrunk = min(1.0, np.sqrt(line_width(count) / ENOUGH_POINTS))
     signs["waves_of_swing"] = signs["waves"] / max(swing, 1e-9) * shrunk
     signs["memory"] = autocorrelation(loss[count // 4 :] - line[count // 4 :], 1)
     if curve.epochs is not None:
@@ -181,9 +180,7 @@ def validation_signs(curve: Curve, signs: Signs) -> Signs:
     if known.sum() < 3:
         return {"validations": float(known.sum())}
     steps, validation = curve.validation_steps[known], curve.validation[known]
-    finite = curve.finite
-    line = smooth(curve.loss[finite], max(5, int(finite.sum()) // 20))
-    training = np.interp(steps, curve.steps[finite], line)
+    training = np.interp(steps, curve.steps[curve.finite], curve.line)
     gaps = validation - training
     best = int(validation.argmin())
     half = len(gaps) // 2

@@ -127,6 +127,18 @@ def show_report(options: argparse.Namespace, plans: list[Plan]) -> None:
     else:
         cases, made, discarded = read_cases(options.out, plans)
         show_probe_seconds(options.out, plans)
+    if options.faulty_seeds:
+        cases = [
+            case
+            for case in cases
+            if case.truth == HEALTHY or case.plan.seed in options.faulty_seeds
+        ]
+    if options.healthy_from:
+        cases = [
+            case
+            for case in cases
+            if case.truth != HEALTHY or case.plan.seed >= options.healthy_from
+        ]
     # The baselines learn from all that the rules know, and from nothing that they are judged on.
     teachers = [case for case in _known() if case.plan.part != options.part]
     print_counts(made, discarded)
@@ -208,6 +220,12 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="the confusion matrix as a PNG")
     parser.add_argument("--level", choices=LEVELS, help="of the misses and the picture")
     parser.add_argument("--without", nargs="*", default=(), help="baselines to leave out")
+    parser.add_argument(
+        "--faulty-seeds", nargs="*", type=int, help="report only these seeds of faulty runs"
+    )
+    parser.add_argument(
+        "--healthy-from", type=int, help="report only healthy runs of this seed and later ones"
+    )
     parser.add_argument("--to", type=Path, help="the folder of a sample, or of signs")
     parser.add_argument("--each", type=int, default=3, help="runs of a cause in a sample")
     parser.add_argument("--only", nargs="*", help="some causes")

@@ -100,11 +100,18 @@ class CrossValidated:
     cases: list[Case]
     by_rules: dict[str, list[Ranking]]
     with_neighbours: dict[str, list[Ranking]]
+    trusts: list[float]  # of the nearest runs, from the whole history
+
+    @property
+    def familiar(self) -> float:
+        """The share of runs whose nearest ones have all their votes."""
+        return float(np.mean(np.array(self.trusts) == 1.0))
 
 
 def cross_validate(scores: Scores, cases: Sequence[Case], prior: float = PRIOR) -> CrossValidated:
     """Each part with weights fitted to the other parts, alone and with the runs of these."""
-    found = CrossValidated([], *({level: [] for level in FITTED_LEVELS} for _ in range(2)))
+    by_rules, with_neighbours = ({level: [] for level in FITTED_LEVELS} for _ in range(2))
+    found = CrossValidated([], by_rules, with_neighbours, [])
     for part in sorted({case.plan.part for case in cases}):
         mine = [case for case in cases if case.plan.part == part]
         others = [case for case in cases if case.plan.part != part]
@@ -113,6 +120,8 @@ def cross_validate(scores: Scores, cases: Sequence[Case], prior: float = PRIOR) 
         for level in FITTED_LEVELS:
             found.by_rules[level] += scores.rankings(mine, level, weights)
             found.with_neighbours[level] += scores.rankings(mine, level, weights, recorded)
+        whole = FITTED_LEVELS[-1]
+        found.trusts.extend(recorded.nearest(case.signs[whole]).trust for case in mine)
     return found
 
 
@@ -146,5 +155,6 @@ def print_fit(cases: Sequence[Case]) -> None:
             lines.append((f"{level}, {name}", *(f"{share:.1%}" for share in shares)))
     print()
     print(table(["", "top-1", "top-2", "macro-F1", "healthy runs flagged"], lines))
+    print(f"\nnearest runs of the other part that are familiar: {found.familiar:.1%} of the runs")
     causes = np.array([case.truth for case in cases])
     print(f"\n{len(cases)} runs, {int((causes == HEALTHY).sum())} of them healthy")
